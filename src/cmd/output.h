@@ -1,0 +1,27 @@
+/*
+ * output - tables (libsmartcols), JSON (jansson), and times as people and scripts want them.
+ */
+#ifndef CMD_OUTPUT_H
+#define CMD_OUTPUT_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct job;
+struct attempts;
+struct events;
+struct error;
+
+/* Print object with a newline, keys in the order they were set; `object` is consumed. Write errors are ERROR_STORE. */
+int output_json(json_t *object, struct error *err);
+json_t *output_time(int64_t ms);                 /* RFC 3339 string, null for 0 */
+json_t *output_job(const struct job *job);       /* the object of `ls` and `show` */
+
+/* A table with a header on stdout; cells are made visible (vis.h). widths fit the terminal; no colour codes when not a tty. */
+int output_table(const char *const *headers, size_t columns, char *const *cells, size_t rows, struct error *err);
+
+bool output_is_tty(void);
+
+#endif

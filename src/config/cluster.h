@@ -1,0 +1,36 @@
+/*
+ * cluster - everything the configuration says about one cluster, typed.
+ */
+#ifndef CONFIG_CLUSTER_H
+#define CONFIG_CLUSTER_H
+
+#include <stdint.h>
+
+#include "util/strvec.h"
+
+struct cluster {
+	char *name;
+	char *transport;           /* "ssh" or "local" */
+	char *host;                /* ssh: never empty, never starts with '-' */
+	int port;
+	char *user;                /* NULL: the local user's name */
+	struct strvec identity_files; /* private keys to try, after the agent; empty: the usual names in ~/.ssh */
+	struct strvec known_hosts;    /* files; default ~/.ssh/known_hosts and /etc/ssh/ssh_known_hosts */
+	char *root;                /* on the cluster: absolute, or "~/..." below the login directory */
+	char *launcher;            /* "gpu-run" */
+	char *gpu_run;             /* the command, on the cluster: a name in PATH or an absolute path */
+	char *gpu_type;            /* NULL: any */
+	char *template;            /* local path of a run.sh template, NULL: the built-in one */
+	char *setup;               /* a shell line for run.sh before the job's own environment, NULL */
+	int max_running;           /* 0: no limit */
+	int64_t connect_timeout_ms;
+	int64_t timeout_ms;        /* a reply that does not come within this is "cannot tell" */
+	int64_t lost_after_ms;     /* a dead process without a marker is LOST after this and two looks */
+	int64_t kill_wait_ms;      /* between TERM and KILL */
+	int64_t start_timeout_ms;  /* launched, but run.sh never started */
+	int agent;                 /* bool: ask the ssh agent */
+};
+
+void cluster_release(struct cluster *c);
+
+#endif

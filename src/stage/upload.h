@@ -1,0 +1,26 @@
+/*
+ * upload - local files as sftp_put sources, hashed while they are sent.
+ */
+#ifndef STAGE_UPLOAD_H
+#define STAGE_UPLOAD_H
+
+#include <stdint.h>
+
+#include "transport/sftp.h"
+#include "util/digest.h"
+
+struct upload; /* one file, or one buffer */
+
+/* A file on disk, opened O_NOFOLLOW at first read.  size and mtime_ns are what was recorded at submit (-1: not): a file that
+   differs, at open or after the last byte, is ERROR_SPEC "changed since submit". */
+struct upload *upload_file(const char *path, int64_t size, int64_t mtime_ns);
+struct upload *upload_buffer(const void *data, size_t n); /* data must outlive it */
+void upload_free(struct upload *u);
+
+ssize_t upload_read(void *u, void *buf, size_t n, struct error *err); /* for sftp_put.read */
+
+/* After the last byte was read. */
+int64_t upload_bytes(const struct upload *u);
+void upload_sha256(struct upload *u, char hex[DIGEST_HEX + 1]);
+
+#endif

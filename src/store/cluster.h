@@ -1,0 +1,36 @@
+/*
+ * cluster - what the store remembers of a cluster: when it last answered, what went wrong, and who
+ * works on it now (the lease).  (config/cluster.h says how to reach it.)
+ */
+#ifndef STORE_CLUSTER_H
+#define STORE_CLUSTER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct error;
+struct store;
+
+struct cluster_row {
+	char *name;
+	int64_t tried_ms, answered_ms; /* last try, last answer; 0: never */
+	int fails;                     /* failed tries in a row */
+	char *last_error;              /* NULL when the last try was fine */
+	char *last_error_kind;         /* error_kind_name */
+	int64_t skew_ms;               /* far clock minus ours, at the last answer */
+	char *facts;                   /* JSON object: host, boot_id, free GPUs, free bytes, ... ; NULL */
+};
+
+void cluster_row_release(struct cluster_row *c);
+/* A cluster nobody tried yet gives an empty row with its name. */
+int cluster_row_get(struct store *s, const char *name, struct cluster_row *out, struct error *err);
+int cluster_answered(struct store *s, const char *name, int64_t skew_ms, const char *facts, struct error *err); /* facts NULL: keep */
+int cluster_failed(struct store *s, const char *name, const struct error *why, struct error *err);
+
+/* One kedge at a time works on a cluster.  Take the lease for ttl_ms: 0 taken (or renewed by the same process), -1 with ERROR_BUSY naming
+   the holder (host, pid, since).  A holder on this host that is dead (proc.h) is taken over at once; one on another host after its expiry; what
+   cannot be judged is held. */
+int cluster_lease(struct store *s, const char *name, int64_t ttl_ms, struct error *err);
+void cluster_unlease(struct store *s, const char *name); /* only our own; best effort */
+
+#endif

@@ -1,0 +1,20 @@
+/*
+ * vis - foreign bytes made safe for a terminal and for one line.
+ */
+#ifndef UTIL_VIS_H
+#define UTIL_VIS_H
+
+#include <stddef.h>
+
+struct strbuf;
+
+/* Append n bytes with control characters (C0 but not tab; DEL; C1, also as UTF-8; bidirectional
+   overrides U+202A-202E, U+2066-2069), backslash-newline and invalid UTF-8 as \n, \r, \e or \xHH;
+   a backslash as two.  Valid printable UTF-8 stays. */
+void vis_add(struct strbuf *sb, const void *p, size_t n);
+char *vis(const char *s); /* new */
+
+/* The same, but newline and backslash stay: for log text shown on a terminal. */
+void vis_add_text(struct strbuf *sb, const void *p, size_t n);
+
+#endif

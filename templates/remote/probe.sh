@@ -1,0 +1,1 @@
+# remote/probe.sh
