@@ -60,6 +60,7 @@ struct channel_end {
    NETWORK, TIMEOUT or CONFIG, "cluster 'a100': ..." with the next command to type.  Nothing is sent
    to authenticate before the host key was accepted. */
 struct transport *transport_open(const struct cluster *cluster, struct error *err);
+/* Its channels were closed before.  NULL is fine. */
 void transport_close(struct transport *t);
 
 /* What cluster check shows: "ssh: libssh2 1.10.0, curve25519-sha256, aes128-ctr, ..." Belongs to t. */
@@ -70,11 +71,12 @@ const char *transport_describe(const struct transport *t);
    NULL when it cannot even be begun.  command is for CHANNEL_EXEC, NULL otherwise. */
 struct channel *channel_open(struct transport *t, enum channel_kind kind, const char *command, struct error *err);
 
-/* Read up to n > 0 bytes.  A byte count, CHANNEL_EOF, CHANNEL_AGAIN or -1. */
+/* Read up to n > 0 bytes.  A byte count, CHANNEL_EOF (again and again), CHANNEL_AGAIN or -1. */
 ssize_t channel_read(struct channel *ch, enum channel_stream stream, void *buf, size_t n, struct error *err);
 
 /* Write up to n > 0 bytes.  A byte count (may be less than n), CHANNEL_AGAIN or -1.  After CHANNEL_AGAIN the next
-   write must begin with the same bytes. */
+   write must begin with the same bytes.  -1 also when only the reader has gone: what it said before may still be
+   read, and says why. */
 ssize_t channel_write(struct channel *ch, const void *buf, size_t n, struct error *err);
 
 /* No more will be written.  0, CHANNEL_AGAIN (call again) or -1. */
@@ -83,8 +85,9 @@ int channel_send_eof(struct channel *ch, struct error *err);
 /* After CHANNEL_EOF on both streams: how it ended.  0 with *end set, or CHANNEL_AGAIN; never fails. */
 int channel_end(struct channel *ch, struct channel_end *end);
 
-/* Wait until one of n channels of one transport may move, a signal came (ERROR_INTERRUPTED) or the deadline
-   passed (ERROR_TIMEOUT).  want_write[i]: channel i has bytes to write. */
+/* Wait until one of n channels of one transport may move (0), a signal came (ERROR_INTERRUPTED) or the deadline
+   passed (ERROR_TIMEOUT).  want_write[i]: channel i has bytes to write, or an end of file to send.  Both streams of
+   each channel must have said CHANNEL_AGAIN or CHANNEL_EOF before, or this returns at once; a return of 0 is a hint. */
 int channel_wait(struct channel *const *chs, const bool *want_write, size_t n, deadline_t deadline,
 		 struct error *err);
 
@@ -98,13 +101,15 @@ struct channel_ops {
 	ssize_t (*write)(struct channel *, const void *, size_t, struct error *);
 	int (*send_eof)(struct channel *, struct error *);
 	int (*end)(struct channel *, struct channel_end *);
-	/* Fill up to 3 pollfds that tell when the channel may move; return how many. */
+	/* Fill up to 3 pollfds that tell when the channel may move; return how many.  0: it may move already
+	   (bytes wait in a buffer of the library, read while another channel was served). */
 	int (*pollfds)(struct channel *, bool want_write, struct pollfd *);
 	void (*close)(struct channel *);
 };
 
 struct transport_ops {
 	const char *name; /* the word of the `transport` key */
+	/* transport_open puts "cluster 'NAME': " before the text of a failure. */
 	struct transport *(*open)(const struct cluster *, struct error *);
 	struct channel *(*channel)(struct transport *, enum channel_kind, const char *command, struct error *);
 	const char *(*describe)(const struct transport *);
