@@ -16,19 +16,20 @@ struct strbuf;
 int fsutil_read(const char *path, size_t cap, struct strbuf *sb, struct error *err);
 
 /* Write by a temporary name in the same directory, fsync, rename, fsync of the directory.
-   After failure the old file, if any, stands unchanged and no temporary file is left. */
+   After failure the old file, if any, stands unchanged and no temporary file is left; only when
+   the last step fails, which the text says, the new file stands.  A link is replaced, not followed. */
 int fsutil_write(const char *path, const void *data, size_t n, mode_t mode, struct error *err);
 
 /* mkdir -p with mode 0700 for what is created. */
 int fsutil_mkdir_p(const char *path, struct error *err);
 
-/* rm -rf without following links; a missing path is fine. */
+/* rm -rf without following links, read-only directories included; a missing path is fine. */
 int fsutil_remove_tree(const char *path, struct error *err);
 
 /* write(2) all of it, through EINTR and short writes; 0 or -1 with errno. */
 int fsutil_write_all(int fd, const void *data, size_t n);
 
-/* "~" and "~/x" by $HOME; other paths relative to base (NULL: the working directory) are joined
+/* "~" and "~/x" by $HOME where that is set; other paths relative to base (NULL: the working directory) are joined
    with it.  New string; nothing is resolved. */
 char *fsutil_expand(const char *path, const char *base);
 

@@ -3,7 +3,7 @@
  *
  * buf is never NULL and buf[len] is always 0; the bytes before may contain
  * zeros.  Initialise with STRBUF_INIT, release with strbuf_release, which leaves
- * it ready for use again.  A strbuf with a limit refuses to grow past it.
+ * it ready for use again.  What is added must not point into the buffer itself.
  */
 #ifndef UTIL_STRBUF_H
 #define UTIL_STRBUF_H

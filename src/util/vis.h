@@ -8,9 +8,9 @@
 
 struct strbuf;
 
-/* Append n bytes with control characters (C0 but not tab; DEL; C1, also as UTF-8; bidirectional
-   overrides U+202A-202E, U+2066-2069), backslash-newline and invalid UTF-8 as \n, \r, \e or \xHH;
-   a backslash as two.  Valid printable UTF-8 stays. */
+/* Append n bytes with control characters (C0 but not tab; DEL; C1, also as UTF-8; line separators
+   and bidirectional overrides U+2028-202E, U+2066-2069) and invalid UTF-8 as \n, \r, \e or \xhh,
+   byte for byte; a backslash as two.  All other UTF-8 stays. */
 void vis_add(struct strbuf *sb, const void *p, size_t n);
 char *vis(const char *s); /* new */
 
