@@ -6,7 +6,8 @@
 
 #include <stdbool.h>
 
-char *path_join(const char *dir, const char *name);     /* new; one '/' between; absolute name wins; nothing joined to an empty one */
+/* New; one '/' between; an absolute name wins; an empty one adds nothing. */
+char *path_join(const char *dir, const char *name);
 const char *path_basename(const char *path);            /* points into path; after the last '/' */
 char *path_dirname(const char *path);                   /* new; "." when there is no '/' */
 
