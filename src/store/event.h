@@ -4,6 +4,8 @@
  *
  * hash = SHA-256 of the row's fields in column order (prev_hash first, hash left out), each as
  * decimal length, ':', bytes, ',' (a netstring; NULL is "-,").  The first row's prev_hash is 64 zeros.
+ * The order is prev_hash, seq, job, at_ms, name, attempt, state_from, state_to, reason, detail, actor.
+ * seq has no gaps, not even where rows were taken out by force.
  */
 #ifndef STORE_EVENT_H
 #define STORE_EVENT_H

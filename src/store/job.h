@@ -63,18 +63,21 @@ struct job {
 void job_release(struct job *j);
 void job_copy(struct job *to, const struct job *from); /* to is uninitialised or zeroed */
 
-/* Insert a PENDING row and its first event ("submitted") in one transaction; number, rev and times come back in *j. */
+/* Insert a PENDING row and its first event ("submitted") in one transaction; number, state, rev and times come back in *j
+   (created_ms: as given, 0: now), exit_code and heartbeat as -1. */
 int job_insert(struct store *s, struct job *j, const struct event *ev, struct error *err);
 
 /* Write `after` where the row still has before's state and rev, and append ev, in one transaction.  state change
    before->after is recorded in the event.  after->rev, updated_ms are set on success.  ERROR_BUSY when somebody else changed the row.
-   With ev == NULL only fields that are no state may differ (seen_ms, heartbeat, progress, missing_*): no event, rev grows. */
+   With ev == NULL only fields that are no state may differ (seen_ms, heartbeat, progress, missing_*): no event, rev grows.
+   Other differences, and any in number, job_id, request or created_ms, are ERROR_INTERNAL. */
 int job_update(struct store *s, const struct job *before, struct job *after, const struct event *ev,
 	       struct error *err);
 
 int job_get(struct store *s, int64_t number, struct job *out, struct error *err); /* NOT_FOUND */
 
-/* By number, unique prefix (4 or more characters) of the job id, or name (the newest).  NOT_FOUND, or USAGE for an ambiguous prefix. */
+/* By number, unique prefix (4 or more characters) of the job id, or name (the newest), in this order; only digits are never a name, and
+   never a number when they begin with 0, as every job id does.  NOT_FOUND, or USAGE for an ambiguous prefix. */
 int job_find(struct store *s, const char *ref, struct job *out, struct error *err);
 
 enum { JOB_FILTER_ALL = -1 };
@@ -83,7 +86,7 @@ struct job_filter {
 	unsigned states;       /* bits 1 << state; 0: all */
 	int64_t limit;         /* 0: none */
 	bool newest_first;     /* else oldest first */
-	int64_t ended_after_ms; /* over jobs: ended_ms later than this; 0: all */
+	int64_t ended_after_ms; /* leaves out jobs that are over and ended (never began: changed) before this; 0: all */
 };
 struct jobs {
 	struct job *v;
