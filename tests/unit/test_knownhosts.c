@@ -26,7 +26,7 @@ struct fixture {
 	char *file, *second;
 	struct strvec files;      /* both of them */
 	struct key a, b, c;       /* three of one type */
-	struct key ecdsa, rsa;    /* real ones */
+	struct key ecdsa, rsa;    /* real ones where there is ssh-keygen */
 };
 
 static void put_string(struct key *k, const void *p, size_t n)
@@ -44,14 +44,14 @@ static void encode(struct key *k)
 	EVP_EncodeBlock((unsigned char *)k->base64, k->blob, (int)k->len);
 }
 
-static void make_key(struct key *k)
+static void make_key(struct key *k, const char *type)
 {
 	unsigned char body[32];
 
 	for (size_t i = 0; i < sizeof body; i++)
 		body[i] = (unsigned char)test_random(256);
 	memset(k, 0, sizeof *k);
-	strcpy(k->type, "ssh-ed25519");
+	strcpy(k->type, type);
 	put_string(k, k->type, strlen(k->type));
 	put_string(k, body, sizeof body);
 	encode(k);
@@ -92,9 +92,11 @@ static int make_fixture(void **state)
 	strvec_init(&f->files);
 	strvec_push(&f->files, f->file);
 	strvec_push(&f->files, f->second);
-	make_key(&f->a);
-	make_key(&f->b);
-	make_key(&f->c);
+	make_key(&f->a, "ssh-ed25519");
+	make_key(&f->b, "ssh-ed25519");
+	make_key(&f->c, "ssh-ed25519");
+	make_key(&f->ecdsa, "ecdsa-sha2-nistp256");
+	make_key(&f->rsa, "ssh-rsa");
 	if (test_has_program("ssh-keygen")) {
 		generate_key(f, "ecdsa", &f->ecdsa);
 		generate_key(f, "rsa", &f->rsa);
@@ -383,8 +385,8 @@ static void types_come_in_the_order_of_the_files_once(void **state)
 	struct fixture *f = *state;
 	struct strvec types = STRVEC_INIT;
 
-	FILE_HOLDS(f, "@cert-authority host x-ca AAAABHgtY2EA\n@revoked host %s %s\nhost %s %s\nother ssh-rsa AAAAB3NzaC1yc2EA\n",
-		   f->b.type, f->b.base64, f->ecdsa.type, f->ecdsa.base64);
+	FILE_HOLDS(f, "@cert-authority host x-ca AAAABHgtY2EA\n@revoked host %s %s\nhost %s %s\nother %s %s\n",
+		   f->b.type, f->b.base64, f->ecdsa.type, f->ecdsa.base64, f->rsa.type, f->rsa.base64);
 	SECOND_HOLDS(f, "host %s %s\nhost %s %s\nhost %s %s\n", f->a.type, f->a.base64, f->ecdsa.type,
 		     f->ecdsa.base64, f->rsa.type, f->rsa.base64);
 	assert_int_equal(knownhosts_types(&f->files, "host", 22, &types, NULL), 0);
@@ -437,7 +439,8 @@ static void add_corpus_line(struct strbuf *sb, const struct key *keys, bool dama
 	static const char *const tails[] = { "", "", " comment", "\tmany words here", " # no" };
 	static const char *const junk[] = {
 		"", "# a comment", "a ssh-ed25519", "* ssh-ed25519 AAAAnot-base64", "|1|AAAA|BBBB ssh-rsa x", "b",
-		"a 1024 35 1234567890", "@revoked", "a b ssh-ed25519 AAAAC3", " ssh-ed25519 AAAAC3", "@revoked @revoked * ssh-ed25519 AAAA",
+		"a 1024 35 1234567890", "@revoked", "a b ssh-ed25519 AAAAC3", " ssh-ed25519 AAAAC3",
+		"@revoked @revoked * ssh-ed25519 AAAA",
 	};
 	const struct key *k = &keys[test_random(CORPUS_KEYS)];
 	unsigned int n = 1 + test_random(3);
@@ -528,7 +531,7 @@ static void agrees_with_ssh_keygen(void **state)
 	if (!test_has_program("ssh-keygen"))
 		skip();
 	for (int i = 0; i < CORPUS_KEYS; i++)
-		make_key(&keys[i]);
+		make_key(&keys[i], "ssh-ed25519");
 	keys[CORPUS_KEYS - 1] = f->ecdsa;
 	keys[CORPUS_KEYS - 2] = f->rsa;
 	for (int round = 0; round < CORPUS_FILES; round++) {
@@ -568,7 +571,7 @@ static void survives_any_damage(void **state)
 	if (!test_has_program("ssh-keygen"))
 		skip();
 	for (int i = 0; i < CORPUS_KEYS; i++)
-		make_key(&keys[i]);
+		make_key(&keys[i], "ssh-ed25519");
 	make_corpus(f, keys, CORPUS_LINES);
 	assert_int_equal(fsutil_read(f->file, 1 << 20, &good, NULL), 0);
 	for (int round = 0; round < 3000; round++) {
