@@ -1,0 +1,304 @@
+/*
+ * The reply of remote/look_lib.sh, whose head comment is its grammar.  A table of fields, each with
+ * its rule; what breaks a rule breaks the whole reply.
+ */
+#include "launch/look.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "stage/site.h"
+#include "template/builtin.h"
+#include "util/strbuf.h"
+#include "util/strtab.h"
+#include "util/vars.h"
+
+enum { LOOK_MAX_FIELDS = 26 };
+
+static const struct strtab trees[] = {
+	{ OBS_TREE_GONE, "gone" }, { OBS_TREE_THERE, "there" }, { 0, NULL },
+};
+static const struct strtab gos[] = {
+	{ OBS_CLAIM_NONE, "-" }, { OBS_CLAIM_RUN, "run" }, { OBS_CLAIM_FENCE, "fence" },
+	{ OBS_CLAIM_PENDING, "?" }, { 0, NULL },
+};
+static const struct strtab launches[] = {
+	{ OBS_CLAIM_NONE, "-" }, { OBS_CLAIM_RUN, "worker" }, { OBS_CLAIM_PENDING, "?" }, { 0, NULL },
+};
+static const struct strtab procs[] = {
+	{ OBS_PROC_NONE, "-" }, { OBS_PROC_ALIVE, "alive" }, { OBS_PROC_ORPHANED, "orphaned" },
+	{ OBS_PROC_DEAD, "dead" }, { OBS_PROC_REBOOTED, "rebooted" }, { OBS_PROC_ELSEWHERE, "elsewhere" },
+	{ OBS_PROC_UNKNOWN, "unknown" }, { 0, NULL },
+};
+static const struct strtab markers[] = {
+	{ OBS_MARKER_NONE, "-" }, { OBS_MARKER_SUCCESS, "S" }, { OBS_MARKER_FAILED, "F" },
+	{ OBS_MARKER_PENDING, "?" }, { 0, NULL },
+};
+
+/* A whole non-negative decimal number up to max; false leaves *out. */
+static bool parse_number(const char *s, int64_t max, int64_t *out)
+{
+	char *end;
+
+	if (!isdigit((unsigned char)*s))
+		return false;
+	errno = 0;
+	long long v = strtoll(s, &end, 10);
+	if (errno || *end || v > max)
+		return false;
+	*out = v;
+	return true;
+}
+
+static bool parse_word(const struct strtab *tab, const char *s, int *out)
+{
+	int v = strtab_value(tab, s, INT_MIN);
+
+	if (v == INT_MIN)
+		return false;
+	*out = v;
+	return true;
+}
+
+/* A number, or "-" for none. */
+static bool parse_optional(const char *s, int64_t max, int64_t none, int64_t *out)
+{
+	if (!strcmp(s, "-")) {
+		*out = none;
+		return true;
+	}
+	return parse_number(s, max, out);
+}
+
+/* A number, "-" none, "?" not readable yet. */
+static bool parse_rc(const char *s, int *out)
+{
+	int64_t v = OBS_RC_NONE;
+
+	if (!strcmp(s, "?"))
+		v = OBS_RC_PENDING;
+	else if (!parse_optional(s, 255, OBS_RC_NONE, &v))
+		return false;
+	*out = (int)v;
+	return true;
+}
+
+/* A word of the given bytes that fits, "-" for none (""). */
+static bool parse_plain(const char *s, const char *extra, char *out, size_t size)
+{
+	if (!strcmp(s, "-")) {
+		*out = 0;
+		return true;
+	}
+	for (const char *p = s; *p; p++)
+		if (!isalnum((unsigned char)*p) && !strchr(extra, *p))
+			return false;
+	if (strlen(s) >= size)
+		return false;
+	memcpy(out, s, strlen(s) + 1);
+	return true;
+}
+
+/* Foreign text: %20 and %25 undone, cut to fit; "-" is none. */
+static bool parse_text(const char *s, char *out, size_t size)
+{
+	size_t n = 0;
+
+	if (!strcmp(s, "-")) {
+		*out = 0;
+		return true;
+	}
+	while (*s && n + 1 < size) {
+		if (*s == '%') {
+			if (strncmp(s, "%20", 3) && strncmp(s, "%25", 3))
+				return false;
+			out[n++] = s[2] == '0' ? ' ' : '%';
+			s += 3;
+		} else {
+			out[n++] = *s++;
+		}
+	}
+	while (n && out[n - 1] == ' ')
+		n--;
+	out[n] = 0;
+	return true;
+}
+
+/* Split at single blanks, in place; the number of fields, or 0 for an empty field or too many. */
+static size_t split(char *line, char **field)
+{
+	size_t n = 0;
+
+	for (;;) {
+		if (n == LOOK_MAX_FIELDS || !*line || *line == ' ')
+			return 0;
+		field[n++] = line;
+		line = strchr(line, ' ');
+		if (!line)
+			return n;
+		*line++ = 0;
+	}
+}
+
+static bool parse_header(char **f, size_t n, struct launch_facts *facts)
+{
+	int64_t now, free_kib;
+
+	if (n != 5 || !parse_plain(f[1], "._-", facts->host, sizeof facts->host) ||
+	    !parse_plain(f[2], "-", facts->boot, sizeof facts->boot) ||
+	    !parse_number(f[3], INT64_MAX / 1000, &now) || !parse_optional(f[4], INT64_MAX / 1024, -1, &free_kib))
+		return false;
+	facts->now_ms = now * 1000;
+	facts->bytes_free = free_kib < 0 ? -1 : free_kib * 1024;
+	facts->gpus_free = -1;
+	return true;
+}
+
+static bool parse_claims(char **f, struct observation *o)
+{
+	int tree, go, launch, proc, worker;
+	int64_t at;
+
+	if (!parse_word(trees, f[3], &tree) || !parse_word(gos, f[4], &go) || !parse_word(launches, f[5], &launch) ||
+	    !parse_word(procs, f[6], &proc) || !parse_word(procs, f[7], &worker))
+		return false;
+	o->tree = (enum obs_tree)tree;
+	o->go = (enum obs_claim)go;
+	o->launch = (enum obs_claim)launch;
+	o->proc = (enum obs_process)proc;
+	o->worker = (enum obs_process)worker;
+	if (!parse_plain(f[8], "._-", o->host, sizeof o->host) || !parse_plain(f[9], "-", o->boot, sizeof o->boot) ||
+	    !parse_optional(f[10], INT32_MAX, 0, &o->pid) || !parse_optional(f[11], INT64_MAX, 0, &o->start) ||
+	    !parse_optional(f[12], INT32_MAX, 0, &o->sid) || !parse_optional(f[13], INT64_MAX / 1000, 0, &at))
+		return false;
+	o->started_ms = at * 1000;
+	return parse_plain(f[14], "._,:/?-", o->gpus, sizeof o->gpus);
+}
+
+static bool parse_results(char **f, struct observation *o)
+{
+	int marker;
+	int64_t code, sig, ended;
+
+	if (!parse_rc(f[15], &o->launch_rc) || !parse_word(markers, f[16], &marker) ||
+	    !parse_plain(f[17], "_-", o->reason, sizeof o->reason) || !parse_optional(f[18], 255, -1, &code) ||
+	    !parse_optional(f[19], 255, 0, &sig) || !parse_optional(f[20], INT64_MAX / 1000, 0, &ended) ||
+	    !parse_rc(f[21], &o->exit_rc) || !parse_optional(f[22], INT64_MAX, -1, &o->heartbeat))
+		return false;
+	o->marker = (enum obs_marker)marker;
+	o->exit_code = (int)code;
+	o->signal = (int)sig;
+	o->ended_ms = ended * 1000;
+	return parse_text(f[23], o->launch_err, sizeof o->launch_err) &&
+	       parse_text(f[24], o->progress, sizeof o->progress);
+}
+
+static struct launch_job *find(struct launch_job *jobs, size_t n, const char *id, const char *attempt)
+{
+	int64_t no;
+
+	if (!parse_number(attempt, INT_MAX, &no))
+		return NULL;
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(jobs[i].job_id, id) && jobs[i].attempt == no)
+			return &jobs[i];
+	return NULL;
+}
+
+/* One line into its job.  false: not of the grammar. */
+static bool parse_line(char *line, struct launch_job *jobs, size_t n, size_t hint, struct launch_facts *facts,
+		       bool *header)
+{
+	char *f[LOOK_MAX_FIELDS];
+	size_t count = split(line, f);
+	struct observation o = { 0 };
+
+	if (!count)
+		return false;
+	if (!strcmp(f[0], "H"))
+		return !*header && (*header = parse_header(f, count, facts));
+	if (strcmp(f[0], "J") || count != 25 || !*header)
+		return false;
+	struct launch_job *job = hint < n ? find(&jobs[hint], 1, f[1], f[2]) : NULL;
+	if (!job)
+		job = find(jobs, n, f[1], f[2]);
+	if (!job || job->seen.tree != OBS_TREE_UNKNOWN)
+		return false; /* not asked, or twice */
+	if (!parse_claims(f, &o) || !parse_results(f, &o))
+		return false;
+	job->seen = o;
+	return true;
+}
+
+static void forget(struct launch_job *jobs, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		jobs[i].seen = (struct observation){ .launch_rc = OBS_RC_NONE, .exit_rc = OBS_RC_NONE, .exit_code = -1,
+						     .heartbeat = -1 };
+}
+
+int look_parse(const char *reply, size_t len, struct launch_job *jobs, size_t n, struct launch_facts *facts,
+	       struct error *err)
+{
+	struct strbuf copy = STRBUF_INIT;
+	bool header = false;
+	size_t no = 0;
+	int rc = -1;
+
+	forget(jobs, n);
+	strbuf_add(&copy, reply, len);
+	if (memchr(reply, 0, len)) {
+		error_set(err, ERROR_PROTOCOL, "the look's reply holds a NUL byte");
+		goto out;
+	}
+	for (char *line = copy.buf, *end; *line; line = end + 1) {
+		end = strchr(line, '\n');
+		if (!end) {
+			error_set(err, ERROR_PROTOCOL, "the look's reply ends inside a line");
+			goto out;
+		}
+		*end = 0;
+		if (!parse_line(line, jobs, n, no ? no - 1 : 0, facts, &header)) {
+			error_set(err, ERROR_PROTOCOL, "line %zu of the look's reply cannot be read", no + 1);
+			goto out;
+		}
+		no++;
+	}
+	if (!header) {
+		error_set(err, ERROR_PROTOCOL, "the look's reply is empty");
+		goto out;
+	}
+	rc = 0;
+out:
+	if (rc)
+		forget(jobs, n);
+	strbuf_release(&copy);
+	return rc;
+}
+
+int look_jobs(struct site *site, struct launch_job *jobs, size_t n, struct launch_facts *facts, struct error *err)
+{
+	struct vars vars = VARS_INIT;
+	struct strbuf body = STRBUF_INIT, reply = STRBUF_INIT;
+	int status, rc = -1;
+
+	for (size_t i = 0; i < n; i++)
+		strbuf_addf(&body, "%s %d %s\n", jobs[i].job_id, jobs[i].attempt, jobs[i].token);
+	vars_set(&vars, "look_lib", template_builtin("remote/look_lib.sh"));
+	if (site_script(site, "look.sh", &vars, body.buf, 0, &status, &reply, NULL, err))
+		goto out;
+	if (status == LOOK_NO_ROOT) {
+		/* Nothing was ever put there, or a file system is not mounted: no job is judged by that. */
+		error_set(err, ERROR_REFUSED, "cannot enter the cluster's root");
+		goto out;
+	}
+	rc = look_parse(reply.buf, reply.len, jobs, n, facts, err);
+out:
+	vars_release(&vars);
+	strbuf_release(&body);
+	strbuf_release(&reply);
+	return rc;
+}

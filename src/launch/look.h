@@ -6,6 +6,8 @@
 
 #include "launch/launcher.h"
 
+enum { LOOK_NO_ROOT = 3 }; /* status of a remote script that could not enter root */
+
 /* Ask; fills jobs[i].seen and *facts.  As launcher.look. */
 int look_jobs(struct site *site, struct launch_job *jobs, size_t n, struct launch_facts *facts, struct error *err);
 
