@@ -14,4 +14,7 @@ struct store;
    changes.  *job is the row, refreshed. */
 int cancel_ask(struct store *store, struct job *job, struct error *err);
 
+/* A HELD job becomes PENDING, to be tried at once.  Another state is ERROR_USAGE. */
+int cancel_release(struct store *store, struct job *job, struct error *err);
+
 #endif

@@ -7,6 +7,8 @@
 #ifndef JOB_RENDER_H
 #define JOB_RENDER_H
 
+enum { RENDER_MAX_TEMPLATE = 1 << 20 };
+
 struct cluster;
 struct error;
 struct spec;
