@@ -9,7 +9,9 @@
  * words (made visible).  Every reply is checked against what was asked; a packet past
  * 256 KiB + 1 KiB, an unknown id or a short field breaks the session (PROTOCOL).
  *
- * No answer within the deadline of a call is TIMEOUT, and the session is broken after it.
+ * A session is broken for good by that, by the end of the channel (NETWORK), by the deadline
+ * (TIMEOUT) and by a signal (INTERRUPTED): each later call fails at once with the
+ * first cause.  An answer that says no leaves it whole.
  */
 #ifndef TRANSPORT_SFTP_H
 #define TRANSPORT_SFTP_H
@@ -47,15 +49,16 @@ struct sftp_statvfs {
 	bool read_only;
 };
 
-/* Open the subsystem and exchange versions.  -25-like noise of a start-up file ("your shell start-up file
-   prints text") and an absent subsystem are told as such (REFUSED). */
+/* Open the subsystem and exchange versions.  Noise of a start-up file and an absent subsystem are told as
+   such (REFUSED).  The deadline holds for later calls, too, until another is set. */
 struct sftp *sftp_open(struct transport *t, deadline_t deadline, struct error *err);
 void sftp_close(struct sftp *s);
 unsigned sftp_extensions(const struct sftp *s);
 /* From now on every call fails with TIMEOUT once this has passed. */
 void sftp_set_deadline(struct sftp *s, deadline_t deadline);
 
-/* One request, one answer.  mode: permission bits, set explicitly whatever the umask. */
+/* One request, one answer.  mode: permission bits, set explicitly whatever the umask (one that takes the
+   owner's own bits is not fought). */
 int sftp_mkdir(struct sftp *s, const char *path, mode_t mode, struct error *err); /* EXISTS only if a directory is there */
 int sftp_rmdir(struct sftp *s, const char *path, struct error *err);
 int sftp_remove(struct sftp *s, const char *path, struct error *err);             /* a file */
@@ -71,7 +74,7 @@ int sftp_statvfs(struct sftp *s, const char *path, struct sftp_statvfs *out, str
 int sftp_mkdir_p(struct sftp *s, const char *path, mode_t mode, struct error *err);
 
 /* Every entry but "." and "..", in the server's order.  Names with '/' or NUL, empty ones, and more than
-   `cap` entries are PROTOCOL.  A handler that returns -1 stops it. */
+   `cap` entries are PROTOCOL.  A handler that returns -1 stops it; it may use the session. */
 typedef int sftp_entry_f(void *arg, const char *name, const struct sftp_attrs *attrs, struct error *err);
 int sftp_readdir(struct sftp *s, const char *path, size_t cap, sftp_entry_f *entry, void *arg, struct error *err);
 
@@ -82,26 +85,29 @@ struct sftp_put {
 	const char *path;
 	mode_t mode;
 	bool is_dir;        /* mkdir; an existing directory is fine */
-	/* The next bytes of the file: up to n into buf; a count, 0 at the end, -1 with err. */
+	/* The next bytes of the file: up to n into buf; a count, 0 at the end, -1 with err.  May not use the session. */
 	ssize_t (*read)(void *arg, void *buf, size_t n, struct error *err);
 	void *arg;
 	bool fsync;         /* ask for fsync@openssh.com before the close, where there is one */
-	uint64_t bytes;     /* out: sent */
+	uint64_t bytes;     /* out: acknowledged */
 };
 
 struct sftp_progress {
-	void (*bytes)(void *arg, uint64_t n); /* n more were acknowledged; NULL: none */
+	void (*bytes)(void *arg, uint64_t n); /* n more were acknowledged; may not use the session; NULL: none */
 	void *arg;
 };
 
-/* Write a batch.  Files are created exclusively (an existing file is EXISTS).  The first failure ends the batch: what
-   is in flight is awaited, handles are closed, and err names the path; files may be left behind.  Memory is
-   bounded (window of 4 MiB) whatever the sizes. */
+/* Write a batch.  Files are created exclusively (an existing file is EXISTS).  The first failure, in the order of
+   the batch, ends it: what is in flight is awaited, handles are closed, and err names the path; files may be left
+   behind.  Memory is bounded (window of 4 MiB) whatever the sizes.  Directories get their own mode last, so that
+   one without write permission can be filled. */
 int sftp_put_all(struct sftp *s, struct sftp_put *puts, size_t n, const struct sftp_progress *progress,
 		 struct error *err);
 
 /* Read from offset on, at most max bytes (UINT64_MAX: to the end), in order, to sink.  *size_out (may be NULL):
-   bytes given.  NOT_FOUND when the file is missing. */
+   bytes given.  NOT_FOUND when the file is missing.  The sink may not use the session.  Memory: a window of
+   16 MiB when the server answers out of order, next to nothing when in order.  A FIFO would hang
+   it until the deadline: look first where that may be. */
 typedef int sftp_sink_f(void *arg, const void *data, size_t n, struct error *err);
 int sftp_get(struct sftp *s, const char *path, uint64_t offset, uint64_t max, sftp_sink_f *sink, void *arg,
 	     uint64_t *size_out, struct error *err);

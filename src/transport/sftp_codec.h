@@ -30,6 +30,11 @@ enum sftp_status {
 enum {
 	SFTP_MAX_PACKET = 256 * 1024 + 1024, /* what OpenSSH accepts, and all we accept */
 	SFTP_MAX_HANDLE = 256,
+	SFTP_PROTOCOL_VERSION = 3,
+};
+
+enum { /* flags of OPEN */
+	SFTP_FOR_READ = 0x1, SFTP_FOR_WRITE = 0x2, SFTP_CREATE = 0x8, SFTP_EXCLUSIVE = 0x20,
 };
 
 struct sftp_reader {
@@ -43,13 +48,15 @@ uint8_t sftp_read_u8(struct sftp_reader *r);
 uint32_t sftp_read_u32(struct sftp_reader *r);
 uint64_t sftp_read_u64(struct sftp_reader *r);
 const void *sftp_read_string(struct sftp_reader *r, size_t *len); /* points into the packet; NULL when broken */
-void sftp_read_attrs(struct sftp_reader *r, struct sftp_attrs *out);
+void sftp_read_attrs(struct sftp_reader *r, struct sftp_attrs *out); /* reserved flags break the reader */
 
 void sftp_add_u8(struct strbuf *sb, uint8_t v);
 void sftp_add_u32(struct strbuf *sb, uint32_t v);
 void sftp_add_u64(struct strbuf *sb, uint64_t v);
 void sftp_add_string(struct strbuf *sb, const void *p, size_t n);
 void sftp_add_cstring(struct strbuf *sb, const char *s);
+void sftp_add_mode(struct strbuf *sb, mode_t mode); /* an attribute block of permission bits only */
+void sftp_set_u32(struct strbuf *sb, size_t pos, uint32_t v); /* over four bytes that are there */
 
 /* Begin a packet of `type` (with an id unless INIT) at the end of sb; returns its start for sftp_end_packet,
    which fills in the length. */
