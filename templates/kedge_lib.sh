@@ -136,10 +136,7 @@ kedge_uptime() {
 
 # kedge_watch: bump the heartbeat each minute, and end the program at its time limit.
 kedge_watch() {
-	kedge_sleep=''
-	trap 'kill "$kedge_sleep" 2>/dev/null; exit 0' TERM
-	trap '' HUP INT
-	trap - EXIT
+	trap - EXIT HUP INT TERM
 	kedge_uptime
 	kedge_began=$kedge_now kedge_beat=0
 	while :; do
@@ -152,9 +149,7 @@ kedge_watch() {
 			[ "$kedge_nap" -gt 0 ] || break
 			[ "$kedge_nap" -lt 60 ] || kedge_nap=60
 		fi
-		sleep "$kedge_nap" &
-		kedge_sleep=$!
-		wait "$kedge_sleep"
+		sleep "$kedge_nap"
 	done
 	kedge_put "$kedge_dir/reason" timeout
 	kedge_sweep "$KEDGE_KILL_WAIT"
@@ -186,7 +181,8 @@ kedge_end() {
 	if [ -n "${kedge_watcher:-}" ]; then
 		kedge_reason=''
 		{ IFS= read -r kedge_reason < "$kedge_dir/reason"; } 2>/dev/null
-		[ "$kedge_reason" = timeout ] || kill "$kedge_watcher" 2>/dev/null
+		# KILL: dash loses a TERM that meets a child before it has dropped its parent's traps
+		[ "$kedge_reason" = timeout ] || kill -KILL "$kedge_watcher" 2>/dev/null
 		wait "$kedge_watcher" 2>/dev/null
 		[ -z "${kedge_sweeper:-}" ] || wait "$kedge_sweeper" 2>/dev/null
 		kedge_sweep 5 > /dev/null 2>&1

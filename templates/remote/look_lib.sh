@@ -94,14 +94,14 @@ kedge_look() {
 				if (line !~ /^[ \t]*$/)
 					last = line
 			close(file)
-			return text(last, 400)
+			return foreign(last, 400)
 		}
 		function whole(file,    line, all) {
 			all = ""
 			while (length(all) <= 2048 && (getline line < file) > 0)
 				all = all line " "
 			close(file)
-			return length(all) <= 2048 ? text(all, 2048) : "-"
+			return length(all) <= 2048 ? foreign(all, 2048) : "-"
 		}
 		function emit(i, proc) { print head[i], proc, tail[i] }
 		{
@@ -144,7 +144,7 @@ kedge_look() {
 			if (!any)
 				exit 0
 			# Dead, and no marker: does anything that carries the token live?
-			scan = "cat /proc/[0-9]*/environ 2>/dev/null | tr \"\\000\" \"\\n\" | grep -a -e ^KEDGE_TOKEN= -e ^LC_ALL=C 2>/dev/null"
+			scan = "cat /proc/[0-9]*/environ 2>/dev/null | tr \"\\000\" \"\\n\" | grep -e ^KEDGE_TOKEN= -e ^LC_ALL=C 2>/dev/null"
 			while ((scan | getline line) > 0) {
 				works = 1
 				if (sub(/^KEDGE_TOKEN=/, "", line))
@@ -166,11 +166,11 @@ kedge_awk_lib='
 				f[substr(v[i], 1, at - 1)] = substr(v[i], at + 1)
 		return 1
 	}
-	function text(s, max) {
+	function foreign(s, max) {
 		s = substr(s, 1, max)
 		gsub(/%/, "%25", s)
 		gsub(/[ \t]/, "%20", s)
 		return s == "" ? "-" : s
 	}
-	function word(name) { return text(f[name], 250) }
+	function word(name) { return foreign(f[name], 250) }
 '

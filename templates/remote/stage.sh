@@ -1,1 +1,159 @@
-# remote/stage.sh
+# stage.sh - verify the uploads listed on descriptor 3, unpack their code, and give each complete tree its name by one
+# rename.  The words of a line and of the reply: doc/remote-tree.md, "Incoming".
+#
+# `mkdir tree/code` is the claim: of two of us at one upload only one unpacks.  All paths are relative to the upload's
+# directory, entered once: what discard.sh renamed away meanwhile cannot be given a name any more.
+kedge_empty=e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
+kedge_newline='
+'
+kedge_py='import hashlib, sys
+for name in sys.argv[1:] or [0]:
+	h = hashlib.sha256()
+	with open(name, "rb") as f:
+		for block in iter(lambda: f.read(1 << 20), b""):
+			h.update(block)
+	print(h.hexdigest())'
+export kedge_py
+
+# kedge_hash: a command that prints a line that begins with the hash for each file named, or for its input;
+# kedge_method: its name, empty when there is none that works with xargs and awk.
+kedge_choose() {
+	for kedge_method in openssl sha256sum shasum python3 busybox; do
+		case $kedge_method in
+		openssl) kedge_hash='openssl dgst -sha256 -r' ;;
+		sha256sum) kedge_hash='sha256sum' ;;
+		shasum) kedge_hash='shasum -a 256' ;;
+		python3) kedge_hash='python3 -c "$kedge_py"' ;;
+		busybox) kedge_hash='busybox sha256sum' ;;
+		esac
+		case $(eval "$kedge_hash" < /dev/null 2> /dev/null) in
+		"$kedge_empty"*)
+			kedge_try=$({ printf 'a b\0' | xargs -0 sh -c 'echo "$1"' sh | awk '{ print substr($0, 1, 64) }'; } 2> /dev/null)
+			[ "$kedge_try" = 'a b' ] && return 0
+			;;
+		esac
+	done
+	kedge_method=
+}
+
+bad() { printf '%s bad %s\n' "$id" "$1"; }
+
+# bad io FREE TOTAL UID TEXT: what a tool said in its first line, or in the one that says that the disk is full
+bad_io() {
+	kedge_text=${1%%"$kedge_newline"*}
+	case $1 in
+	*'No space left on device'*) kedge_text='No space left on device' ;;
+	*'Disk quota exceeded'*) kedge_text='Disk quota exceeded' ;;
+	esac
+	kedge_free=- kedge_total=- kedge_x=- kedge_y=- kedge_z=-
+	set -f
+	for kedge_word in $(df -Pk . 2> /dev/null | tail -n 1); do
+		case $kedge_word in
+		*[0-9]%) kedge_total=$kedge_x kedge_free=$kedge_z && break ;;
+		esac
+		kedge_x=$kedge_y kedge_y=$kedge_z kedge_z=$kedge_word
+	done
+	set +f
+	case $kedge_free$kedge_total in *[!0-9]*) kedge_free=- kedge_total=- ;; esac
+	kedge_uid=$(id -u 2> /dev/null) || kedge_uid=-
+	bad "io $kedge_free $kedge_total $kedge_uid $kedge_text"
+}
+
+# The hashes on stdin against those in ../sums: prints how many are wrong and the first of them by number, or nothing.
+compare() {
+	awk '
+	function wrong() { if (++n <= 8) list = list " " at }
+	{
+		sub(/^\\/, "")
+		at++
+		if ((getline want < "../sums") <= 0 || substr($0, 1, 64) != want)
+			wrong()
+	}
+	END {
+		while ((getline want < "../sums") > 0) {
+			at++
+			wrong()
+		}
+		if (n)
+			print n list
+	}'
+}
+
+# What was sent beside the tree.
+check_sent() {
+	kedge_got=$(eval "$kedge_hash pack names odd sums tree/.kedge/manifest" 2> /dev/null |
+		awk '{ sub(/^\\/, ""); print substr($0, 1, 64) }')
+	for kedge_name in pack names odd sums manifest; do
+		[ "${kedge_got%%"$kedge_newline"*}" = "${sums%% *}" ] || { bad "sent $kedge_name"; return 1; }
+		kedge_got=${kedge_got#*"$kedge_newline"}
+		sums=${sums#* }
+	done
+}
+
+unpack() {
+	command -v tar > /dev/null 2>&1 || { bad 'tool tar'; return 1; }
+	kedge_said=$(mkdir tree/code 2>&1) || {
+		if [ -d tree/code ]; then bad busy; else bad_io "$kedge_said"; fi
+		return 1
+	}
+	kedge_said=$(cd tree/code && tar -xof ../../pack 2>&1) || { bad_io "$kedge_said"; return 1; }
+}
+
+# How many of a type find(1) knows; a name may hold a newline.
+count() { find tree/code -type "$1" -exec sh -c 'for i do echo; done' sh '{}' + | wc -l; }
+
+check_count() {
+	for kedge_name in "files f $files" "directories d $dirs" "links l $links"; do
+		set -- $kedge_name
+		set -- "$1" "$3" $(count "$2")
+		[ "$2" = "$3" ] || { bad "count $1 $3"; return 1; }
+	done
+}
+
+# Names with a newline come one by one through stdin: tools that print a name print that newline, too.
+hash_all() {
+	eval "xargs -0 $kedge_hash" < ../names
+	[ ! -s ../odd ] || xargs -0 -n 1 sh -c "$kedge_hash < \"\$1\"" sh < ../odd
+}
+
+check_hashes() {
+	kedge_got=$(cd tree && hash_all 2> /dev/null | compare)
+	[ -z "$kedge_got" ] || { bad "sum $kedge_got"; return 1; }
+}
+
+protect() {
+	kedge_said=$(find tree/data tree/models -type f -exec chmod a-w '{}' + 2>&1) || { bad_io "$kedge_said"; return 1; }
+}
+
+# Never into a directory that is there: with -T where mv knows it.
+show() {
+	if [ -d "$root/$id/.kedge" ]; then
+		:
+	elif [ -e "$root/$id" ] || [ -h "$root/$id" ]; then
+		bad exists
+		return 1
+	else
+		kedge_t=
+		mv -T names names.moved 2> /dev/null && kedge_t=-T
+		rm -f pack names names.moved odd sums
+		kedge_said=$(mv $kedge_t tree "$root/$id" 2>&1) || [ -d "$root/$id/.kedge" ] || { bad_io "$kedge_said"; return 1; }
+	fi
+	rm -rf "$root/.kedge/incoming/$id"
+	printf '%s ok %s\n' "$id" "${kedge_method:-sftp}"
+}
+
+one() {
+	{ cd "$root/.kedge/incoming/$id" && [ -d tree ]; } 2> /dev/null || { bad gone; return; }
+	if [ "$mode" = check ]; then
+		[ -z "$kedge_method" ] || check_sent || return
+		unpack && check_count || return
+		[ -n "$kedge_method" ] || { printf '%s unhashed\n' "$id"; return; }
+		check_hashes || return
+	fi
+	protect && show
+}
+
+kedge_choose
+while read -r id mode files dirs links sums <&3; do
+	(one)
+done
