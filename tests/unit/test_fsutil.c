@@ -187,7 +187,7 @@ static void a_write_to_a_full_disk_leaves_the_old_file(void **state)
 
 	(void)state;
 	assert_int_equal(mkdir(dir, 0700), 0);
-	if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+	if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) != 0 ||
 	    mount("none", dir, "tmpfs", 0, "size=256k,mode=0700") != 0)
 		skip(); /* needs root */
 	failed_write_expect(dir, strerror(ENOSPC));
@@ -346,7 +346,7 @@ static void a_write_goes_through_signals_and_short_writes(void **state)
 {
 	enum { BYTES = 1 << 20 };
 	struct sigaction storm = { .sa_handler = count_alarm };
-	struct itimerval often = { { 0, 500 }, { 0, 500 } }, never = { { 0, 0 }, { 0, 0 } };
+	struct itimerval often = { { 0, 5000 }, { 0, 5000 } }, never = { { 0, 0 }, { 0, 0 } };
 	char *data = xmalloc(BYTES), want[DIGEST_HEX + 1], got[DIGEST_HEX + 2] = "";
 	int fds[2], answer[2], status;
 	size_t i;
