@@ -43,13 +43,18 @@ kedge_signal() {
 
 # kedge_sweep SECONDS: TERM, then KILL, until nothing of the job is left.
 kedge_sweep() {
-	kedge_left=$1
+	kedge_left=$(($1 * 10)) # tenths; the first second is looked at closely
 	kedge_self=$(exec sh -c 'echo $PPID')
 	kedge_signal TERM || return 0
 	while [ "$kedge_left" -gt 0 ]; do
-		sleep 1
+		kedge_step=10
+		[ "$kedge_left" -le $(($1 * 10 - 10)) ] || kedge_step=1
+		if [ $kedge_step = 10 ] || ! sleep 0.1 2>/dev/null; then
+			sleep 1
+			kedge_step=10
+		fi
 		kedge_signal CONT || return 0
-		kedge_left=$((kedge_left - 1))
+		kedge_left=$((kedge_left - kedge_step))
 	done
 	kedge_signal KILL
 }
