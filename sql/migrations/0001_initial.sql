@@ -12,7 +12,7 @@ CREATE TABLE job (
 	job_id        TEXT NOT NULL UNIQUE,              -- UUIDv7
 	name          TEXT NOT NULL,
 	cluster       TEXT NOT NULL,
-	request       TEXT NOT NULL CHECK (json_valid(request)),
+	request       TEXT NOT NULL CHECK (request GLOB '{*}'),
 	state         TEXT NOT NULL CHECK (state IN ('PENDING', 'STAGING', 'LAUNCHING', 'QUEUED', 'RUNNING',
 	                                             'SUCCEEDED', 'FAILED', 'CANCELLED', 'LOST', 'HELD')),
 	reason        TEXT,                              -- a word: exit, timeout, signal, oom, launch, ...
@@ -102,7 +102,7 @@ CREATE TABLE event (
 	state_to   TEXT NOT NULL CHECK (state_to IN ('PENDING', 'STAGING', 'LAUNCHING', 'QUEUED', 'RUNNING',
 	                                             'SUCCEEDED', 'FAILED', 'CANCELLED', 'LOST', 'HELD')),
 	reason     TEXT,
-	detail     TEXT CHECK (json_valid(detail)),
+	detail     TEXT CHECK (detail GLOB '{*}'),
 	actor      TEXT NOT NULL,                         -- user@host:pid
 	prev_hash  TEXT NOT NULL CHECK (length(prev_hash) = 64),
 	hash       TEXT NOT NULL CHECK (length(hash) = 64)
@@ -155,7 +155,7 @@ CREATE TABLE cluster (
 	last_error      TEXT,
 	last_error_kind TEXT,
 	skew_ms         INTEGER NOT NULL DEFAULT 0,     -- its clock minus ours
-	facts           TEXT CHECK (json_valid(facts)),
+	facts           TEXT CHECK (facts GLOB '{*}'),
 	lease_host      TEXT,
 	lease_boot      TEXT,
 	lease_pid       INTEGER,

@@ -118,29 +118,38 @@ struct lease {
 
 #define TIME_MAX_MS 253402300799999 /* the end of the year 9999 */
 
+/* To be asked before the value: taking it may convert it. */
+static bool has_type(struct sql *q, int column, int type)
+{
+	return sqlite3_column_type(q->stmt, column) == type;
+}
+
+static bool read_number(struct sql *q, int column, int64_t min, int64_t max, int64_t *out)
+{
+	if (!has_type(q, column, SQLITE_INTEGER))
+		return false;
+	*out = sql_get_int(q, column);
+	return *out >= min && *out <= max;
+}
+
 static int64_t read_time(struct sql *q, int column)
 {
-	int64_t v = sql_get_int(q, column);
+	int64_t v;
 
-	if (sqlite3_column_type(q->stmt, column) != SQLITE_INTEGER || v < 0 || v > TIME_MAX_MS)
-		return -1;
-	return v;
+	return read_number(q, column, 0, TIME_MAX_MS, &v) ? v : -1;
 }
 
 static bool read_text(struct sql *q, int column, char *out, size_t size)
 {
-	const char *text = sql_get_text(q, column);
+	const char *text;
 
-	if (sqlite3_column_type(q->stmt, column) != SQLITE_TEXT || strlen(text) >= size)
+	if (!has_type(q, column, SQLITE_TEXT))
+		return false;
+	text = sql_get_text(q, column);
+	if (strlen(text) >= size)
 		return false;
 	memcpy(out, text, strlen(text) + 1);
 	return true;
-}
-
-static bool read_number(struct sql *q, int column, int64_t min, int64_t *out)
-{
-	*out = sql_get_int(q, column);
-	return sqlite3_column_type(q->stmt, column) == SQLITE_INTEGER && *out >= min;
 }
 
 static void read_lease(struct sql *q, struct lease *l)
@@ -153,7 +162,8 @@ static void read_lease(struct sql *q, struct lease *l)
 	l->since = read_time(q, LEASE_SINCE);
 	l->sane = read_text(q, LEASE_HOST, l->holder.host, sizeof l->holder.host) && l->holder.host[0] &&
 		  read_text(q, LEASE_BOOT, l->holder.boot, sizeof l->holder.boot) &&
-		  read_number(q, LEASE_PID, 1, &l->holder.pid) && read_number(q, LEASE_START, 0, &l->holder.start) &&
+		  read_number(q, LEASE_PID, 1, INT64_MAX, &l->holder.pid) &&
+		  read_number(q, LEASE_START, 0, INT64_MAX, &l->holder.start) &&
 		  l->until >= 0 && l->since >= 0;
 }
 

@@ -32,6 +32,7 @@ struct header {
 	int64_t application_id, version, objects;
 };
 
+/* Inside a transaction: three reads that belong together. */
 static int read_header(sqlite3 *db, struct header *h, struct error *err)
 {
 	return sql_scalar(db, "PRAGMA application_id", &h->application_id, err) == 0 &&
@@ -90,22 +91,38 @@ static int apply_missing(sqlite3 *db, const char *path, struct error *err)
 	return check_foreign_keys(db, path, err);
 }
 
+static int finish(sqlite3 *db, int rc, struct error *err)
+{
+	if (rc == 0)
+		rc = sql_exec(db, "COMMIT", err);
+	if (rc != 0 && !sqlite3_get_autocommit(db))
+		sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+	return rc;
+}
+
+/* Most opens find nothing to do, and must not wait for a writer.  1 current, 0 not, -1. */
+static int is_current(sqlite3 *db, const char *path, struct error *err)
+{
+	struct header h = { 0 };
+	int rc;
+
+	if (sql_exec(db, "BEGIN", err) != 0)
+		return -1;
+	rc = read_header(db, &h, err);
+	if (rc == 0 && !is_fresh(&h))
+		rc = migrate_check(h.application_id, h.version, path, err);
+	if (finish(db, rc, err) != 0)
+		return -1;
+	return h.version == migrate_version();
+}
+
 int migrate_apply(sqlite3 *db, const char *path, struct error *err)
 {
-	struct header h;
+	int current = is_current(db, path, err);
 
-	/* most opens find nothing to do, and must not wait for a writer */
-	if (read_header(db, &h, err) != 0)
-		return -1;
-	if (!is_fresh(&h) && migrate_check(h.application_id, h.version, path, err) != 0)
-		return -1;
-	if (h.version == migrate_version())
-		return 0;
+	if (current != 0)
+		return current > 0 ? 0 : -1;
 	if (sql_exec(db, "BEGIN IMMEDIATE", err) != 0)
 		return -1;
-	if (apply_missing(db, path, err) != 0 || sql_exec(db, "COMMIT", err) != 0) {
-		sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
-		return -1;
-	}
-	return 0;
+	return finish(db, apply_missing(db, path, err), err);
 }

@@ -113,14 +113,17 @@ static bool has_hot_journal(sqlite3 *db)
 static int quick_check(sqlite3 *db, const char *path, struct error *err)
 {
 	struct sql q;
+	char *words, *p;
 	int rc = -1;
 
 	sql_begin(&q, db, "PRAGMA quick_check(1)");
 	if (sql_step(&q, err) > 0) {
-		if (strcmp(sql_get_text(&q, 0), "ok") == 0)
-			rc = 0;
-		else
-			damaged(path, sql_get_text(&q, 0), err);
+		words = xstrdup(sql_get_text(&q, 0));
+		for (p = words; *p; p++)
+			if (*p == '\n')
+				*p = ' ';
+		rc = strcmp(words, "ok") == 0 ? 0 : damaged(path, words, err);
+		free(words);
 	}
 	sql_end(&q);
 	return rc;

@@ -108,7 +108,7 @@ static void a_hundred_first_opens_at_once_succeed(void **state)
 {
 	struct fixture *f = *state;
 	char first[ID_TOKEN_LEN], id[ID_TOKEN_LEN];
-	int gate[2], answers[2], i, status;
+	int gate[2], answers[2], i, status, failed = 0;
 	pid_t pids[OPENERS];
 
 	assert_int_equal(pipe(gate), 0);
@@ -126,8 +126,9 @@ static void a_hundred_first_opens_at_once_succeed(void **state)
 	close(answers[1]);
 	for (i = 0; i < OPENERS; i++) {
 		assert_int_equal(waitpid(pids[i], &status, 0), pids[i]);
-		assert_int_equal(status, 0);
+		failed += status != 0;
 	}
+	assert_int_equal(failed, 0);
 	assert_int_equal(read(answers[0], first, sizeof first), ID_TOKEN_LEN);
 	for (i = 1; i < OPENERS; i++) {
 		assert_int_equal(read(answers[0], id, sizeof id), ID_TOKEN_LEN);
@@ -292,7 +293,7 @@ static void what_is_no_database_is_refused(void **state)
 		strbuf_addch(&sb, (int)test_random(256));
 	assert_int_equal(fsutil_write(path, sb.buf, sb.len, 0600, NULL), 0);
 	assert_refused(path, "damaged (not a database); restore a backup, then: kedge poll");
-	assert_int_equal(fsutil_write(path, "x", 1, 0600, NULL), 0);
+	assert_int_equal(fsutil_write(path, "job log\n", 8, 0600, NULL), 0);
 	assert_refused(path, "damaged (not a database); restore a backup, then: kedge poll");
 	strbuf_release(&sb);
 	free(path);
@@ -600,11 +601,11 @@ static void a_statement_that_fails_names_itself(void **state)
 	struct error err = { 0 };
 	struct sql q;
 
-	sql_begin(&q, f->s->db, "SELECT nothing FROM nowhere");
+	sql_begin(&q, f->s->db, "SELECT zip FROM nowhere");
 	sql_int(&q, 1, 7);
 	assert_int_equal(sql_run(&q, &err), -1);
 	assert_int_equal(err.kind, ERROR_STORE);
-	assert_non_null(strstr(err.text, "no such table: nowhere, in 'SELECT nothing FROM nowhere'"));
+	assert_non_null(strstr(err.text, "no such table: nowhere, in 'SELECT zip FROM nowhere'"));
 	error_clear(&err);
 	sql_begin(&q, f->s->db, "SELECT ?1");
 	sql_text(&q, 2, "out of range");
