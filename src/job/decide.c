@@ -178,7 +178,8 @@ void decide(const struct job *row, int64_t attempt_launched_ms, const struct obs
 		after_go(&f, out);
 		break;
 	case OBS_CLAIM_FENCE:
-		after_fence(&f, out);
+		if (row->state != JOB_RUNNING) /* `go` is claimed once: what has run was never fenced */
+			after_fence(&f, out);
 		break;
 	case OBS_CLAIM_NONE:
 		if (row->state != JOB_RUNNING) /* what was seen before is not unseen: a stale directory */
