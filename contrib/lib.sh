@@ -1,4 +1,4 @@
-# packages.sh - install what is missing on Debian and its kin. Sourced by check and quickstart.
+# lib.sh - what check and quickstart share: packages, and the build system. Sourced.
 # shellcheck shell=sh disable=SC2034
 
 packages_build='gcc make autoconf automake pkg-config libc6-dev libssh2-1-dev libssl-dev libsqlite3-dev libjansson-dev
@@ -57,4 +57,20 @@ packages_install() {
 		if [ -z "$server" ] && [ -d /run/systemd/system ]; then systemctl -q disable ssh.service ssh.socket 2>/dev/null; fi
 		:
 	' packages $missing </dev/null
+}
+
+# make_configure SOURCE LOG: the build system is made once, and again when what it is made from is newer.
+make_configure() {
+	if [ -e "$1/config.status" ]; then
+		echo "the source is configured for a build in place; first: make -C '$1' distclean" >&2
+		return 1
+	fi
+	if [ -e "$1/configure" ] && [ -z "$(find "$1" -path "$1/build" -prune -o \
+		\( -name configure.ac -o -name Makefile.am -o -name Makefile.inc \) -newer "$1/configure" -print)" ]; then
+		return 0
+	fi
+	(cd "$1" && autoreconf -fi) >"$2" 2>&1 || {
+		cat "$2" >&2
+		return 1
+	}
 }
