@@ -8,10 +8,13 @@
 
 #include "util/strvec.h"
 
+struct error;
+struct key;
+
 struct cluster {
 	char *name;
 	char *transport;           /* "ssh" or "local" */
-	char *host;                /* ssh: never empty, never starts with '-' */
+	char *host;                /* never NULL or empty, never starts with '-'; its name when none is set */
 	int port;
 	char *user;                /* NULL: the local user's name */
 	struct strvec identity_files; /* private keys to try, after the agent; empty: the usual names in ~/.ssh */
@@ -31,6 +34,10 @@ struct cluster {
 	int agent;                 /* bool: ask the ssh agent */
 };
 
+void cluster_init(struct cluster *c, const char *name); /* nothing set but the name */
 void cluster_release(struct cluster *c);
+
+/* Set the field of a "cluster" row from text.  base: an absolute directory for relative paths. */
+int cluster_set(struct cluster *c, const struct key *key, const char *value, const char *base, struct error *err);
 
 #endif

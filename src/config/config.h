@@ -1,7 +1,8 @@
 /*
  * config - configuration from all its places; later wins: /etc/kedge/config.ini,
  * $XDG_CONFIG_HOME/kedge/config.ini, ./kedge.ini, the environment (KEDGE_ROOT sets
- * `root` of [defaults]), flags.  See kedge.ini(5).
+ * `root` of [defaults]), flags.  What [cluster NAME] says wins over [defaults],
+ * wherever either is from.  See kedge.ini(5).
  */
 #ifndef CONFIG_CONFIG_H
 #define CONFIG_CONFIG_H
@@ -27,7 +28,7 @@ const char *config_default_cluster(const struct config *cfg);
 const char *const *config_cluster_names(const struct config *cfg);
 
 /* Fill *out (yours: cluster_release).  NOT_FOUND with the near miss and the known names when there is
-   no such cluster; CONFIG when a needed key (host for ssh) is missing. */
+   no such cluster. */
 int config_cluster(const struct config *cfg, const char *name, struct cluster *out, struct error *err);
 
 /* Visit every effective value in table order: section is "defaults" or "cluster NAME"; origin is
