@@ -53,7 +53,7 @@ int error_vset(struct error *err, enum error_kind kind, const char *fmt, va_list
 		return -1;
 	n = vsnprintf(text, sizeof text, fmt, ap);
 	if (n < 0)
-		text[0] = '\0';
+		snprintf(text, sizeof text, "%s", fmt); /* better than nothing */
 	else if ((size_t)n >= sizeof text)
 		mark_cut(text, sizeof text);
 	memcpy(err->text, text, strlen(text) + 1);
@@ -126,4 +126,12 @@ const char *error_kind_name(enum error_kind kind)
 {
 	assert((size_t)kind < sizeof kinds / sizeof kinds[0]);
 	return kinds[kind].name;
+}
+
+enum error_kind error_kind_of(const char *name)
+{
+	for (size_t i = 1; name && i < sizeof kinds / sizeof kinds[0]; i++)
+		if (!strcmp(kinds[i].name, name))
+			return (enum error_kind)i;
+	return ERROR_HELD;
 }

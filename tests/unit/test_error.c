@@ -1,6 +1,7 @@
 #include "testing.h"
 
 #include <errno.h>
+#include <wchar.h>
 
 #include "util/error.h"
 
@@ -90,6 +91,9 @@ static void errno_is_preserved(void **state)
 	error_errno(&err, ERROR_JOB, ENOENT, "c");
 	error_errno(&err, ERROR_JOB, 99999, "c");
 	assert_int_equal(errno, EXDEV);
+	error_set(&err, ERROR_JOB, "%ls", L"\u20ac"); /* printf fails: no such character in the C locale */
+	assert_int_equal(errno, EXDEV);
+	assert_string_equal(err.text, "%ls");
 }
 
 static void the_reason_follows_from_errno(void **state)
