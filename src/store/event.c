@@ -139,7 +139,9 @@ static int make_row(struct store *s, const struct event *ev, struct event_row *r
 	row->to = state_word(ev->to);
 	row->reason = xstrdup_null(ev->reason);
 	row->detail = xstrdup_null(ev->detail);
-	row->actor = make_actor();
+	if (!s->actor)
+		s->actor = make_actor();
+	row->actor = xstrdup(s->actor);
 	event_hash(row, hash);
 	row->hash = xstrdup(hash);
 	return 0;

@@ -181,6 +181,7 @@ void store_close(struct store *s)
 	if (!s)
 		return;
 	sqlite3_close_v2(s->db);
+	free(s->actor);
 	free(s->database_id);
 	free(s->path);
 	free(s);

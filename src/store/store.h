@@ -21,6 +21,7 @@ struct store {
 	int depth; /* of store_begin */
 	bool doomed; /* rolled back inside: the outermost commit fails */
 	char *database_id; /* NULL until asked */
+	char *actor; /* of event.c; NULL until needed */
 };
 
 enum store_mode { STORE_WRITE, STORE_READ };

@@ -127,7 +127,7 @@ static void leases_of_other_clusters_do_not_matter(void **state)
 /* A child that takes the lease, says so, and stays until its pipe is closed. */
 static pid_t take_in_child(const char *path, int *stay)
 {
-	int ready[2], go[2];
+	int ready[2], go[2], rc;
 	pid_t pid;
 	char c;
 
@@ -141,7 +141,9 @@ static pid_t take_in_child(const char *path, int *stay)
 		close(go[1]);
 		if (!s || cluster_lease(s, "a100", TTL_MS, NULL) != 0 || write(ready[1], "r", 1) != 1)
 			_exit(1);
-		_exit(read(go[0], &c, 1) == 0 ? 0 : 2); /* without giving it back */
+		rc = read(go[0], &c, 1) == 0 ? 0 : 2;
+		store_close(s); /* without giving it back */
+		_exit(rc);
 	}
 	close(ready[1]);
 	close(go[0]);
