@@ -76,6 +76,9 @@ int error_exit_status(enum error_kind kind);
 /* A word for a kind ("network", "no-space"), as stored in events and JSON. */
 const char *error_kind_name(enum error_kind kind);
 
+/* The kind of a word that error_kind_name gave, as found in a held job's reason; ERROR_HELD for any other. */
+enum error_kind error_kind_of(const char *name);
+
 /* A question has three answers.  A function that returns this sets err for UNKNOWN only. */
 enum answer {
 	ANSWER_UNKNOWN = -1, /* could not ask */

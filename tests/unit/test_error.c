@@ -187,6 +187,19 @@ static void every_kind_has_a_word_of_its_own(void **state)
 	assert_string_equal(error_kind_name(ERROR_NETWORK), "network");
 }
 
+static void a_word_leads_back_to_its_kind(void **state)
+{
+	int kind;
+
+	(void)state;
+	for (kind = ERROR_NONE + 1; kind <= ERROR_INTERNAL; kind++)
+		assert_int_equal(error_kind_of(error_kind_name((enum error_kind)kind)), kind);
+	assert_int_equal(error_kind_of("oom"), ERROR_HELD);
+	assert_int_equal(error_kind_of("none"), ERROR_HELD); /* no reason to be held */
+	assert_int_equal(error_kind_of(""), ERROR_HELD);
+	assert_int_equal(error_kind_of(NULL), ERROR_HELD);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -202,6 +215,7 @@ int main(void)
 		cmocka_unit_test(every_kind_has_its_exit_status),
 		cmocka_unit_test(transient_and_unknown_are_the_kinds_that_were_promised),
 		cmocka_unit_test(every_kind_has_a_word_of_its_own),
+		cmocka_unit_test(a_word_leads_back_to_its_kind),
 	};
 
 	return cmocka_run_group_tests_name("error", tests, NULL, NULL);
