@@ -2,17 +2,22 @@
  * source - the files of a local directory, as they will be sent.
  *
  * Walked with openat and O_NOFOLLOW, in byte order of the path, so that the same tree gives the
- * same list.  `.git` is never sent.  Symbolic links that stay inside are kept; links that leave the tree, absolute links,
- * devices, sockets and fifos are refused by name (SPEC, all of them up to ten, one a line).
+ * same list.  `.git` is never sent, at any depth.  Symbolic links that stay inside are kept, dangling ones too;
+ * links that leave the tree (also by way of other links), absolute links, devices, sockets, fifos, unreadable
+ * files and paths past SOURCE_MAX_PATH are refused by name (SPEC, all of them up to ten, one a line).
  */
 #ifndef STAGE_SOURCE_H
 #define STAGE_SOURCE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 struct error;
+
+/* "code/" and a path must be below PATH_MAX on the far side too. */
+enum { SOURCE_MAX_PATH = 4095 - 5 };
 
 struct source_entry {
 	char *path;       /* relative, any bytes but NUL */
@@ -29,8 +34,18 @@ struct source {
 	int64_t bytes;          /* of all files */
 };
 
+#define SOURCE_INIT { NULL, NULL, 0, 0, 0 }
+
 int source_walk(const char *dir, struct source *out, struct error *err);
 void source_release(struct source *src);
 const struct source_entry *source_find(const struct source *src, const char *path); /* NULL */
+/* The same, through symbolic links, as opening dir/path would find it. */
+const struct source_entry *source_resolve(const struct source *src, const char *path);
+/* Is a directory of the list empty (in what is sent)? */
+bool source_is_empty(const struct source *src, const struct source_entry *dir);
+
+/* Open a relative path of any length below dirfd without following any symbolic link.  flags as open(2). A
+   descriptor, or -1 with errno. */
+int source_openat(int dirfd, const char *path, int flags);
 
 #endif
