@@ -4,6 +4,7 @@
 #ifndef STAGE_UPLOAD_H
 #define STAGE_UPLOAD_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "transport/sftp.h"
@@ -12,15 +13,17 @@
 struct upload; /* one file, or one buffer */
 
 /* A file on disk, opened O_NOFOLLOW at first read.  size and mtime_ns are what was recorded at submit (-1: not): a file that
-   differs, at open or after the last byte, is ERROR_SPEC "changed since submit". */
+   differs, at open or after the last byte, is ERROR_SPEC "changed since submit"; one that cannot be read is ERROR_STORE. */
 struct upload *upload_file(const char *path, int64_t size, int64_t mtime_ns);
 struct upload *upload_buffer(const void *data, size_t n); /* data must outlive it */
 void upload_free(struct upload *u);
 
 ssize_t upload_read(void *u, void *buf, size_t n, struct error *err); /* for sftp_put.read */
 
-/* After the last byte was read. */
+bool upload_is_done(const struct upload *u); /* its end was read */
+
+/* Of what was read; the hash only when it is done. */
 int64_t upload_bytes(const struct upload *u);
-void upload_sha256(struct upload *u, char hex[DIGEST_HEX + 1]);
+void upload_sha256(const struct upload *u, char hex[DIGEST_HEX + 1]);
 
 #endif
