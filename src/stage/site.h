@@ -25,9 +25,11 @@ const char *site_describe(const struct site *site); /* transport_describe */
 
 /* For stage/ and launch/ only. */
 struct transport *site_transport(struct site *site);
-/* The SFTP session, opened at first use and kept; its deadline is set to `deadline`.  After a failure that broke it,
-   the next call opens a new one. */
+/* The SFTP session, opened at first use and kept; its deadline is set to `deadline`. */
 struct sftp *site_sftp(struct site *site, deadline_t deadline, struct error *err);
+/* After a failure for which error_is_unknown holds the session is of no more use: close it, so that the next call opens a
+   new one. */
+void site_sftp_drop(struct site *site);
 
 /* Run the built-in script remote/NAME (after remote/lib.sh, in one script) with vars, which gain {{root}}, and a body for descriptor 3
    (NULL: none).  Deadline: extra_ms past the cluster's timeout.  As exec_run: 0 with *status, or -1 "cannot tell".  A reply is appended to out; what it said

@@ -6,6 +6,7 @@
 kedge_empty=e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
 kedge_newline='
 '
+# shellcheck disable=SC2089 # one word wherever it is used
 kedge_py='import hashlib, sys
 for name in sys.argv[1:] or [0]:
 	h = hashlib.sha256()
@@ -13,6 +14,7 @@ for name in sys.argv[1:] or [0]:
 		for block in iter(lambda: f.read(1 << 20), b""):
 			h.update(block)
 	print(h.hexdigest())'
+# shellcheck disable=SC2090
 export kedge_py
 
 # kedge_hash: a command that prints a line that begins with the hash for each file named, or for its input;
@@ -99,15 +101,11 @@ unpack() {
 	kedge_said=$(cd tree/code && tar -xof ../../pack 2>&1) || { bad_io "$kedge_said"; return 1; }
 }
 
-# How many of a type find(1) knows; a name may hold a newline.
-count() { find tree/code -type "$1" -exec sh -c 'for i do echo; done' sh '{}' + | wc -l; }
-
+# Are there as many of a type as find(1) knows them?  A name may hold a newline.
 check_count() {
-	for kedge_name in "files f $files" "directories d $dirs" "links l $links"; do
-		set -- $kedge_name
-		set -- "$1" "$3" $(count "$2")
-		[ "$2" = "$3" ] || { bad "count $1 $3"; return 1; }
-	done
+	kedge_n=$(find tree/code -type "$2" -exec sh -c 'for i do echo; done' sh '{}' + | wc -l)
+	kedge_n=${kedge_n##* }
+	[ "$kedge_n" = "$3" ] || { bad "count $1 $kedge_n"; return 1; }
 }
 
 # Names with a newline come one by one through stdin: tools that print a name print that newline, too.
@@ -146,7 +144,8 @@ one() {
 	{ cd "$root/.kedge/incoming/$id" && [ -d tree ]; } 2> /dev/null || { bad gone; return; }
 	if [ "$mode" = check ]; then
 		[ -z "$kedge_method" ] || check_sent || return
-		unpack && check_count || return
+		unpack && check_count files f "$files" && check_count directories d "$dirs" &&
+			check_count links l "$links" || return
 		[ -n "$kedge_method" ] || { printf '%s unhashed\n' "$id"; return; }
 		check_hashes || return
 	fi

@@ -1,0 +1,64 @@
+/*
+ * plan - one job's upload, before anything is sent: which bytes go where, and what the far side will be
+ * asked to verify.  Local files and memory only.
+ */
+#ifndef STAGE_PLAN_H
+#define STAGE_PLAN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "stage/inputs.h"
+#include "stage/manifest.h"
+#include "transport/sftp.h"
+#include "util/strbuf.h"
+#include "util/strvec.h"
+
+struct error;
+struct stage_job;
+struct upload;
+
+enum { PLAN_TAIL = 4 };
+
+struct plan {
+	const struct stage_job *job;
+	char *incoming;          /* ROOT/.kedge/incoming/JOB_ID, as SFTP names it */
+	struct inputs inputs;
+	struct manifest manifest;
+	size_t dirs, links;      /* in the pack; dirs with code/ itself */
+	size_t code_files;
+	const struct manifest_entry **order; /* regular files as they are named to the far side */
+	size_t n_order;
+	struct sftp_put *puts;   /* directories, and files whose hashes become known while they are sent */
+	size_t n_puts;
+	struct sftp_put tail[PLAN_TAIL]; /* what tells those hashes; after plan_finish */
+	struct upload *tail_uploads[PLAN_TAIL];
+	struct upload **uploads; /* [0] the pack, [1 + i] input i, and two more */
+	size_t n_uploads;
+	struct strvec paths;     /* of puts */
+	struct strbuf tail_text[PLAN_TAIL];
+	int64_t bytes;           /* of puts */
+	bool finished;
+};
+
+/* Read the snapshot and lay out the upload.  root: as SFTP names it.  On failure *out is released. */
+int plan_make(const struct stage_job *job, const char *root, struct plan *out, struct error *err);
+void plan_release(struct plan *p);
+
+/* Are the hashes known before anything is sent? */
+bool plan_is_known(const struct plan *p);
+/* Once they are known: the manifest is complete, and tail can be sent. */
+void plan_finish(struct plan *p);
+/* All was sent: is the pack the one of the snapshot?  STORE. */
+int plan_check_sent(const struct plan *p, struct error *err);
+
+int64_t plan_bytes(const struct plan *p); /* all that goes over the wire; after plan_finish */
+
+/* The far side's name for the index-th file (from 0), below tree/. */
+const char *plan_name(const struct plan *p, size_t index);
+
+/* Append the words that describe it in the body of stage.sh: FILES DIRS LINKS and five hashes. */
+void plan_add_words(const struct plan *p, struct strbuf *out);
+
+#endif

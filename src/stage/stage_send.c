@@ -1,0 +1,208 @@
+/*
+ * Jobs are sent in groups, each group as one batch of SFTP requests.  A group that fails is sent again job by
+ * job, so that the one with the trouble is found and the others are not held back; groups are small enough for that to be
+ * cheap.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/cluster.h"
+#include "stage/site.h"
+#include "stage/staging.h"
+#include "transport/sftp.h"
+#include "util/units.h"
+#include "util/xalloc.h"
+
+enum {
+	GROUP_BYTES = 32 << 20, /* what may be sent twice because of another job's trouble */
+	GROUP_JOBS = 64,
+};
+
+/* As long as something moves it may take as long as it takes. */
+static void on_progress(void *arg, uint64_t n)
+{
+	struct staging *st = arg;
+
+	(void)n;
+	sftp_set_deadline(st->sftp, staging_deadline(st));
+}
+
+/* One batch of the items that wait: their files with what is known of them, or the tails that only now can be told. */
+static int send_batch(struct staging *st, struct staging_item *const *items, size_t n, bool only_tails, struct error *err)
+{
+	const struct sftp_progress progress = { on_progress, st };
+	struct sftp_put *puts;
+	size_t max = 0, n_puts = 0;
+	int rc;
+
+	for (size_t i = 0; i < n; i++)
+		max += items[i]->plan.n_puts + PLAN_TAIL;
+	puts = xcalloc(max, sizeof *puts);
+	for (size_t i = 0; i < n; i++) {
+		struct plan *p = &items[i]->plan;
+
+		if (items[i]->state != STAGING_WAITING)
+			continue;
+		if (!only_tails) {
+			memcpy(puts + n_puts, p->puts, p->n_puts * sizeof *puts);
+			n_puts += p->n_puts;
+		}
+		if (plan_is_known(p) == only_tails)
+			continue;
+		plan_finish(p);
+		memcpy(puts + n_puts, p->tail, sizeof p->tail);
+		n_puts += PLAN_TAIL;
+	}
+	rc = staging_refresh(st, err);
+	if (rc == 0 && n_puts)
+		rc = sftp_put_all(st->sftp, puts, n_puts, &progress, err);
+	free(puts);
+	return rc;
+}
+
+static int send_files(struct staging *st, struct staging_item *const *items, size_t n, struct error *err)
+{
+	for (size_t i = 0; i < n; i++)
+		items[i]->touched = true;
+	if (send_batch(st, items, n, false, err) != 0 || send_batch(st, items, n, true, err) != 0)
+		return -1;
+	for (size_t i = 0; i < n; i++)
+		if (items[i]->state == STAGING_WAITING && plan_check_sent(&items[i]->plan, err) != 0)
+			return -1;
+	return 0;
+}
+
+/* Lay them out anew: what was read of them is read again. */
+static void rewind_items(struct staging *st, struct staging_item *const *items, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct error why = { ERROR_NONE, "" };
+
+		plan_release(&items[i]->plan);
+		if (plan_make(items[i]->job, st->root, &items[i]->plan, &why) != 0)
+			staging_fail(st, items[i], &why);
+	}
+}
+
+static int make_incoming(struct staging *st, struct error *err)
+{
+	char *path = xasprintf("%s/.kedge/incoming", st->root);
+	int rc = staging_refresh(st, err);
+
+	if (rc == 0)
+		rc = sftp_mkdir_p(st->sftp, path, 0700, err);
+	if (rc != 0 && err->kind == ERROR_DENIED)
+		error_wrap(err, "root '%s' cannot be written", site_cluster(st->site)->root);
+	free(path);
+	return rc;
+}
+
+/* Where much is to be sent: is there room for it and for the code unpacked? */
+static int check_room(struct staging *st, struct staging_item *const *items, size_t n, struct error *err)
+{
+	char need_text[UNITS_TEXT], free_text[UNITS_TEXT], total_text[UNITS_TEXT];
+	struct sftp_statvfs fs;
+	int64_t need = 0;
+
+	for (size_t i = 0; i < n; i++)
+		need += items[i]->plan.bytes + items[i]->plan.inputs.pack_bytes;
+	if (need <= 2 * GROUP_BYTES)
+		return 0;
+	if (staging_refresh(st, err) != 0)
+		return -1;
+	if (!(sftp_extensions(st->sftp) & SFTP_STATVFS))
+		return 0;
+	if (sftp_statvfs(st->sftp, st->root, &fs, err) != 0)
+		return error_is_unknown(err->kind) ? -1 : 0;
+	if (fs.bytes_avail >= (uint64_t)need)
+		return 0;
+	units_size(need, need_text);
+	units_size((int64_t)fs.bytes_avail, free_text);
+	units_size((int64_t)fs.bytes_total, total_text);
+	return error_set(err, ERROR_NO_SPACE, "no space for %s in '%s' (%s free of %s)", need_text,
+			 site_cluster(st->site)->root, free_text, total_text);
+}
+
+/* Send the items as one batch, making incoming/ where it is missing.  -1 with why: none of them is sent, and which of them
+   is to blame is not known. */
+static int try_group(struct staging *st, struct staging_item *const *items, size_t n, struct error *why)
+{
+	int rc = check_room(st, items, n, why);
+
+	if (rc == 0)
+		rc = send_files(st, items, n, why);
+	if (rc != 0 && why->kind == ERROR_NOT_FOUND && !st->tried_incoming) {
+		st->tried_incoming = true;
+		if (make_incoming(st, why) != 0)
+			return -1;
+		rewind_items(st, items, n);
+		rc = send_files(st, items, n, why);
+	}
+	for (size_t i = 0; rc == 0 && i < n; i++) {
+		if (items[i]->state != STAGING_WAITING)
+			continue;
+		items[i]->state = STAGING_SENT;
+		items[i]->job->bytes = plan_bytes(&items[i]->plan);
+	}
+	return rc;
+}
+
+/* Each by itself, after what is left of it was removed. */
+static int send_singly(struct staging *st, struct staging_item *const *items, size_t n, struct error *err)
+{
+	struct error why = { ERROR_NONE, "" };
+
+	if (staging_discard(st, items, n, NULL, &why) != 0) {
+		if (error_is_unknown(why.kind))
+			return staging_unknown(&why, err);
+		staging_fail_all(st, items, n, STAGING_WAITING, &why);
+		return 0;
+	}
+	rewind_items(st, items, n);
+	for (size_t i = 0; i < n; i++) {
+		if (items[i]->state != STAGING_WAITING || try_group(st, &items[i], 1, &why) == 0)
+			continue;
+		if (error_is_unknown(why.kind))
+			return staging_unknown(&why, err);
+		staging_fail(st, items[i], &why);
+	}
+	return 0;
+}
+
+/* A job that is alone and finds something of its own in incoming/ was begun by a try that was killed. */
+static int send_group(struct staging *st, struct staging_item *const *items, size_t n, struct error *err)
+{
+	struct error why = { ERROR_NONE, "" };
+
+	if (try_group(st, items, n, &why) == 0)
+		return 0;
+	if (error_is_unknown(why.kind))
+		return staging_unknown(&why, err);
+	if (n > 1 || why.kind == ERROR_EXISTS)
+		return send_singly(st, items, n, err);
+	staging_fail(st, items[0], &why);
+	return 0;
+}
+
+int staging_send(struct staging *st, struct error *err)
+{
+	struct staging_item **items = xcalloc(st->n, sizeof *items);
+	size_t n = 0, total, end;
+	int rc = 0;
+
+	for (size_t i = 0; i < st->n; i++)
+		if (st->v[i].state == STAGING_WAITING)
+			items[n++] = &st->v[i];
+	for (size_t i = 0; rc == 0 && i < n; i = end) {
+		total = 0;
+		for (end = i; end < n && end - i < GROUP_JOBS; end++) {
+			total += (size_t)items[end]->plan.bytes;
+			if (end > i && total > GROUP_BYTES)
+				break;
+		}
+		rc = send_group(st, items + i, end - i, err);
+	}
+	free(items);
+	return rc;
+}
+
