@@ -10,6 +10,7 @@
 #include "util/error.h"
 #include "util/log.h"
 #include "util/signals.h"
+#include "util/vis.h"
 
 static const struct cmd_option options[] = {
 	{ "quiet", 'q', NULL, "for cron: print nothing when nothing changed; 0 when another kedge is at it" },
@@ -26,6 +27,16 @@ static int open_jobs(struct cmd_context *ctx, struct jobs *out, struct error *er
 	return job_list(ctx->store, &filter, out, err);
 }
 
+static void print_change(const struct job *was, const struct job *is)
+{
+	char *message = is->message ? vis(is->message) : NULL;
+
+	printf("%lld %s %s -> %s%s%s%s%s\n", (long long)is->number, is->name, strtab_word(job_states, (int)was->state),
+	       strtab_word(job_states, (int)is->state), is->reason ? " " : "", is->reason ? is->reason : "",
+	       message ? ": " : "", message ? message : "");
+	free(message);
+}
+
 /* A line for each job whose state is another one than before. */
 static int print_changes(struct cmd_context *ctx, const struct jobs *before, struct error *err)
 {
@@ -35,8 +46,7 @@ static int print_changes(struct cmd_context *ctx, const struct jobs *before, str
 		if (job_get(ctx->store, was->number, &is, err))
 			return -1;
 		if (is.state != was->state)
-			printf("%lld %s %s -> %s%s%s\n", (long long)is.number, is.name, strtab_word(job_states, (int)was->state),
-			       strtab_word(job_states, (int)is.state), is.reason ? " " : "", is.reason ? is.reason : "");
+			print_change(was, &is);
 		job_release(&is);
 	}
 	return 0;

@@ -94,10 +94,7 @@ static int from_script(const char *script, char **rest, const char *cwd, struct 
 	code = xasprintf("local:%s", dir);
 	if (spec_set(spec, "code", code, cwd, err) || spec_set(spec, "entry", name, cwd, err))
 		goto out;
-	free(spec->name);
-	spec->name = xstrdup(path_basename(name));
-	if (strrchr(spec->name, '.') > spec->name)
-		*strrchr(spec->name, '.') = 0;
+	spec_defaults(spec, script, dir);
 	for (; *rest; rest++)
 		strvec_push(&spec->args, *rest);
 	rc = 0;
@@ -212,7 +209,7 @@ static int outcome(struct cmd_context *ctx, struct job *job, bool wait, struct e
 	job_release(job);
 	*job = now;
 	if (job->state == JOB_HELD)
-		return error_set(err, why.kind ? why.kind : ERROR_HELD, "job %lld is held: %s", (long long)job->number,
+		return error_set(err, error_kind_of(job->reason), "job %lld is held: %s", (long long)job->number,
 				 job->message ? job->message : "");
 	if (rc) {
 		error_set(err, why.kind, "%s; job %lld stays %s and goes on with: kedge poll", why.text, (long long)job->number,

@@ -160,7 +160,7 @@ static int settle(struct tick *tick, struct entry *e, const struct stage_job *sj
 	if (sj->done)
 		return intend(tick, e, err);
 	e->skip = true;
-	log_warn("job %lld: %s", (long long)e->job.number, why->text);
+	log_info("job %lld: %s", (long long)e->job.number, why->text);
 	return entry_defer(tick, e, why, err);
 }
 
@@ -183,7 +183,7 @@ static int stage_all(struct tick *tick, struct entries *es, struct error *err)
 		if (make_parcel(tick, e, &parcels[n], &why)) {
 			parcel_release(&parcels[n]);
 			e->skip = true;
-			log_warn("job %lld: %s", (long long)e->job.number, why.text);
+			log_info("job %lld: %s", (long long)e->job.number, why.text);
 			if (entry_defer(tick, e, &why, err))
 				goto out;
 			continue;
@@ -218,7 +218,7 @@ static int refuse_all(struct tick *tick, struct entries *es, struct launch_job *
 		struct entry *e = &es->v[i];
 		if (e->skip || batch[b++].fenced != ANSWER_YES)
 			continue;
-		log_warn("job %lld: %s", (long long)e->job.number, why->text);
+		log_info("job %lld: %s", (long long)e->job.number, why->text);
 		free(e->attempt.outcome);
 		e->attempt.outcome = xstrdup("refused");
 		e->attempt.ended_ms = tick->now_ms;
@@ -325,6 +325,8 @@ int place_due(struct tick *tick, struct error *err)
 		goto out;
 	}
 	rc = place_launch(tick, &es, err);
+	if (!rc)
+		rc = watch_act(tick, &es, err);
 out:
 	entries_release(&es);
 	return rc;

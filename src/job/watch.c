@@ -93,7 +93,7 @@ static int act_launch(struct tick *tick, struct entries *es, struct error *err)
 	return rc;
 }
 
-static int act(struct tick *tick, struct entries *es, struct error *err)
+int watch_act(struct tick *tick, struct entries *es, struct error *err)
 {
 	struct launch_job *batch = xcalloc(es->n, sizeof *batch);
 	struct entry **who = xcalloc(es->n, sizeof *who);
@@ -164,7 +164,7 @@ int watch_active(struct tick *tick, struct error *err)
 	leave_old(tick, &es);
 	rc = es.n ? look(tick, &es, err) : 0;
 	if (!rc && es.n)
-		rc = act(tick, &es, err);
+		rc = watch_act(tick, &es, err);
 	entries_release(&es);
 	return rc;
 }

@@ -21,6 +21,7 @@
 enum {
 	GPURUN_NOT_FOUND = 4, /* status of launch.sh: no such command on the cluster */
 	GPURUN_NO_ROOM = 75,  /* EX_TEMPFAIL: gpu-run says "later" */
+	MIB = 1 << 20, /* what every gpu-run takes as "NM" */
 	GPURUN_WAIT_MS = 5000, /* launch.sh waits this long at most for gpu-run */
 };
 
@@ -81,8 +82,8 @@ static int gpurun_launch(struct site *site, struct launch_job *jobs, size_t n, s
 	int status, rc = -1;
 
 	for (size_t i = 0; i < n; i++)
-		strbuf_addf(&body, "%s %d %s %d %lld\n", jobs[i].job_id, jobs[i].attempt, jobs[i].token,
-			    jobs[i].spec->gpus, (long long)jobs[i].spec->memory);
+		strbuf_addf(&body, "%s %d %s %d %lldM\n", jobs[i].job_id, jobs[i].attempt, jobs[i].token,
+			    jobs[i].spec->gpus, (long long)((jobs[i].spec->memory + MIB - 1) / MIB));
 	if (render_worker(cluster, &worker, err))
 		goto out;
 	vars_set(&vars, "gpu_run", cluster->gpu_run);

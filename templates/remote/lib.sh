@@ -3,4 +3,5 @@ umask 077
 LC_ALL=C
 export LC_ALL
 root={{root}}
+# shellcheck disable=SC2088 # the tilde is meant literally
 case $root in '~/'*) root=$HOME/${root#'~/'} ;; esac

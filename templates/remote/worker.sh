@@ -24,6 +24,6 @@ rm -f "launch.$$"
 [ "$kedge_there" = "$kedge_mine" ] || exit 0
 
 set -- --gpus "$KEDGE_GPUS"
-[ "$KEDGE_MEMORY" = 0 ] || set -- "$@" --memory "$KEDGE_MEMORY"
+[ "$KEDGE_MEMORY" = 0M ] || set -- "$@" --memory "$KEDGE_MEMORY"
 {{gpu_run}} "$@" -- "$kedge_dir/run.sh" < /dev/null > launch.out 2> launch.err
 printf '%s\n' "kedge=1 token=$KEDGE_TOKEN rc=$?" > "launch.rc.$$" && mv -f "launch.rc.$$" launch.rc
