@@ -23,22 +23,39 @@ kedge_put() {
 # token in its environment; without run.sh, the watcher and the caller.
 kedge_members() {
 	{
-		for kedge_p in /proc/[0-9]*; do
-			[ "$kedge_our_sid" = "$$" ] && kedge_stat "${kedge_p#/proc/}" &&
-				[ "$kedge_sid" = "$$" ] && printf '%s\n' "${kedge_p#/proc/}"
-		done
+		[ "$kedge_our_sid" = "$$" ] && awk -v sid="$$" 'BEGIN {
+			for (i = 1; i < ARGC; i++) {
+				if ((getline line < ARGV[i]) > 0) {
+					pid = line + 0
+					sub(/.*\) /, "", line)
+					split(line, v, " ")
+					if (v[4] == sid)
+						print pid
+				}
+				close(ARGV[i])
+			}
+		}' /proc/[0-9]*/stat 2>/dev/null
 		grep -l "KEDGE_TOKEN=$KEDGE_TOKEN" /proc/[0-9]*/environ 2>/dev/null |
 			while IFS=/ read -r _ _ kedge_p _; do printf '%s\n' "$kedge_p"; done
 	} | sort -u | grep -v -x -e "$$" -e "${kedge_watcher:-0}" -e "${kedge_self:-0}"
 }
 
-# kedge_signal SIGNAL: to all members.  0 when there was one.
+# kedge_signal SIGNAL: to all members, which are then listed in $kedge_hits.  0 when there was one.
 kedge_signal() {
-	kedge_hit=1
+	kedge_hits=''
 	for kedge_m in $(kedge_members); do
-		[ "$kedge_m" -gt 1 ] && kedge_stat "$kedge_m" && kill -s "$1" "$kedge_m" 2>/dev/null && kedge_hit=0
+		[ "$kedge_m" -gt 1 ] && kedge_stat "$kedge_m" && kill -s "$1" "$kedge_m" 2>/dev/null &&
+			kedge_hits="$kedge_hits $kedge_m:$kedge_start"
 	done
-	return $kedge_hit
+	[ -n "$kedge_hits" ]
+}
+
+# kedge_live: does one of $kedge_hits still live?  Cheap, where a search for members reads all of /proc.
+kedge_live() {
+	for kedge_m in $kedge_hits; do
+		kedge_stat "${kedge_m%:*}" && [ "$kedge_start" = "${kedge_m#*:}" ] && return 0
+	done
+	return 1
 }
 
 # kedge_sweep SECONDS: TERM, then KILL, until nothing of the job is left.
@@ -53,7 +70,7 @@ kedge_sweep() {
 			sleep 1
 			kedge_step=10
 		fi
-		kedge_signal CONT || return 0
+		kedge_live || kedge_signal TERM || return 0
 		kedge_left=$((kedge_left - kedge_step))
 	done
 	kedge_signal KILL
@@ -195,7 +212,7 @@ kedge_end() {
 	kedge_reason='' kedge_signal_no=0
 	{ IFS= read -r kedge_reason < "$kedge_dir/reason"; } 2>/dev/null
 	if [ -z "$kedge_reason" ]; then
-		kedge_reason=exit
+		kedge_reason="exit"
 		if [ -n "$kedge_signalled" ]; then
 			kedge_reason=signal kedge_signal_no=$kedge_signalled
 			[ "$kedge_rc" -ne 0 ] || kedge_rc=$((128 + kedge_signalled))
