@@ -20,7 +20,7 @@ box_ssh()
 		-p "$1" "$sshd_user@127.0.0.1" "$2" </dev/null
 }
 
-plan 27
+plan 28
 
 like "$(tap 'ok one true; is a a two; like abc "^ab" three; unlike abc x four; done_testing')" '^1\.\.4$' 'a plan at the end'
 like "$(tap 'ok one true; done_testing')" '^status 0$' 'success is status 0'
@@ -30,6 +30,9 @@ done
 like "$(tap 'plan 2; ok one true; done_testing')" '^status 1$' 'a missing test is a failure'
 is "$(tap 'at_exit echo last; at_exit echo first; exit 3' | tr '\n' ' ')" 'first last status 3 ' 'at_exit runs backwards and keeps the status'
 is "$(tap 'at_exit echo cleaned; kill $$; sleep 5' | tr '\n' ' ')" 'cleaned status 143 ' 'and after a signal'
+printf '. "$srcdir/tests/lib/tap.sh"\nat_exit touch "%s/cleaned"; while :; do echo; done\n' "$tap_dir" >"$tap_dir/script"
+sh "$tap_dir/script" 2>/dev/null | head -n 1 >/dev/null
+ok 'and when nobody listens any more' wait_for test -e "$tap_dir/cleaned"
 ok 'no directory is left' not test -e "$(tap 'echo "$tap_dir"' | head -n 1)"
 
 ok 'wait_for ends when it comes true' wait_for test -d "$tap_dir"
