@@ -24,7 +24,7 @@ enum {
 	WINDOW = 4 << 20,     /* data without acknowledgement: twice what OpenSSH's channel window takes */
 	MAX_IN_FLIGHT = 512,  /* requests; a small file needs three over two round trips */
 	PER_FILE = 4,         /* requests sent at once for one file, at most */
-	POOL = 256,           /* files open at once, at most; the server may allow less */
+	POOL = MAX_IN_FLIGHT, /* files under way: each has a request in flight or is open */
 };
 
 struct file {
@@ -44,7 +44,7 @@ struct batch {
 	bool *made;            /* made[i]: puts[i] is a directory that did not exist */
 	size_t unset;          /* directories below this may still need their mode */
 	struct file *files, *free, *head, **tail;
-	size_t open;           /* files between OPEN and the answer to CLOSE */
+	size_t open;           /* files between OPEN and CLOSE: one whose CLOSE was sent is closed before the next OPEN */
 	size_t waiting;        /* requests without an answer */
 	uint64_t unacked;      /* bytes of data */
 	bool failed;
@@ -103,7 +103,6 @@ static void release(struct file *f)
 
 	f->next = b->free;
 	b->free = f;
-	b->open--;
 }
 
 static int on_close(void *arg, uint64_t tag, enum sftp_type type, struct sftp_reader *payload, struct error *err)
@@ -117,12 +116,6 @@ static int on_close(void *arg, uint64_t tag, enum sftp_type type, struct sftp_re
 	is_ok(f->b, f->put, SFTP_TO_WRITE, "cannot close", payload);
 	release(f);
 	return 0;
-}
-
-static void close_file(struct file *f)
-{
-	begin_for_handle(f, SFTP_CLOSE);
-	send_request(f->b, on_close, f, 0);
 }
 
 static int on_write(void *arg, uint64_t bytes, enum sftp_type type, struct sftp_reader *payload, struct error *err)
@@ -176,6 +169,7 @@ static int on_open(void *arg, uint64_t index, enum sftp_type type, struct sftp_r
 	if (type == SFTP_STATUS) {
 		if (is_ok(b, f->put, SFTP_TO_MAKE, "cannot create", payload))
 			return sftp_wrong_type(type, SFTP_HANDLE, err);
+		b->open--;
 		release(f);
 		return 0;
 	}
@@ -311,7 +305,9 @@ static void finish_file(struct file *f)
 		sftp_add_string(sftp_begin_extended(b->s, "fsync@openssh.com"), f->handle, f->handle_len);
 		send_request(b, on_fsync, f, 0);
 	}
-	close_file(f);
+	begin_for_handle(f, SFTP_CLOSE);
+	send_request(b, on_close, f, 0);
+	b->open--;
 }
 
 /* The next chunk, read straight into the packet. */
