@@ -106,8 +106,8 @@ static void count(struct plan *p)
 		for (const char *s = strchr(e->path, '/'); s; s = strchr(s + 1, '/'))
 			p->dirs += strncmp(before, e->path, (size_t)(s - e->path) + 1) != 0;
 		p->dirs += e->mode == MANIFEST_EMPTY_DIR;
+		p->empty_dirs += e->mode == MANIFEST_EMPTY_DIR;
 		p->links += e->mode == MANIFEST_LINK;
-		p->code_files += S_ISREG(e->mode);
 		before = e->path;
 	}
 }
@@ -321,12 +321,23 @@ const char *plan_name(const struct plan *p, size_t index)
 	return p->order[index]->path;
 }
 
+static void add_count(struct strbuf *out, size_t n, bool matters)
+{
+	if (matters)
+		strbuf_addf(out, "%zu ", n);
+	else
+		strbuf_addstr(out, "- ");
+}
+
 void plan_add_words(const struct plan *p, struct strbuf *out)
 {
 	static const int hashed[] = { TAIL_NAMES, TAIL_ODD, TAIL_SUMS, TAIL_MANIFEST };
 	char hex[DIGEST_HEX + 1];
 
-	strbuf_addf(out, "%zu %zu %zu %s", p->code_files, p->dirs, p->links, p->inputs.pack_sha256);
+	add_count(out, p->dirs, p->empty_dirs > 0);
+	add_count(out, p->links, p->links > 0);
+	add_count(out, p->inputs.n, p->inputs.n > 0);
+	strbuf_addstr(out, p->inputs.pack_sha256);
 	for (size_t i = 0; i < sizeof hashed / sizeof *hashed; i++) {
 		const struct strbuf *text = &p->tail_text[hashed[i]];
 

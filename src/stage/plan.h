@@ -26,8 +26,7 @@ struct plan {
 	char *incoming;          /* ROOT/.kedge/incoming/JOB_ID, as SFTP names it */
 	struct inputs inputs;
 	struct manifest manifest;
-	size_t dirs, links;      /* in the pack; dirs with code/ itself */
-	size_t code_files;
+	size_t dirs, empty_dirs, links; /* in the pack; dirs with code/ itself */
 	const struct manifest_entry **order; /* regular files as they are named to the far side */
 	size_t n_order;
 	struct sftp_put *puts;   /* directories, and files whose hashes become known while they are sent */
@@ -58,7 +57,8 @@ int64_t plan_bytes(const struct plan *p); /* all that goes over the wire; after 
 /* The far side's name for the index-th file (from 0), below tree/. */
 const char *plan_name(const struct plan *p, size_t index);
 
-/* Append the words that describe it in the body of stage.sh: FILES DIRS LINKS and five hashes. */
+/* Append the words that describe it in the body of stage.sh: DIRS LINKS INPUTS ("-": none to look for) and five
+   hashes. */
 void plan_add_words(const struct plan *p, struct strbuf *out);
 
 #endif

@@ -82,8 +82,7 @@ static void explain(const struct staging *st, const struct staging_item *it, con
 		break;
 	case VERDICT_COUNT:
 		error_set(why, ERROR_CHECKSUM, "unpacking the code gave %lld %s instead of %zu", (long long)v->number,
-			  v->word, v->word[0] == 'f' ? it->plan.code_files : v->word[0] == 'd' ? it->plan.dirs
-											  : it->plan.links);
+			  v->word, strcmp(v->word, "links") == 0 ? it->plan.links : it->plan.dirs);
 		break;
 	case VERDICT_GONE:
 		error_set(why, ERROR_BUSY, "the upload of '%s' was removed while it was verified", id);

@@ -101,8 +101,9 @@ unpack() {
 	kedge_said=$(cd tree/code && tar -xof ../../pack 2>&1) || { bad_io "$kedge_said"; return 1; }
 }
 
-# Are there as many of a type as find(1) knows them?  A name may hold a newline.
+# Are there as many of a type?  "-": the files themselves imply them.  A name may hold a newline.
 check_count() {
+	[ "$3" != - ] || return 0
 	kedge_n=$(find tree/code -type "$2" -exec sh -c 'for i do echo; done' sh '{}' + | wc -l)
 	kedge_n=${kedge_n##* }
 	[ "$kedge_n" = "$3" ] || { bad "count $1 $kedge_n"; return 1; }
@@ -120,21 +121,23 @@ check_hashes() {
 }
 
 protect() {
+	[ "$inputs" != - ] || return 0
 	kedge_said=$(find tree/data tree/models -type f -exec chmod a-w '{}' + 2>&1) || { bad_io "$kedge_said"; return 1; }
 }
 
-# Never into a directory that is there: with -T where mv knows it.
+# Never into a directory that is there: mv without -T only where it does not know -T.
 show() {
-	if [ -d "$root/$id/.kedge" ]; then
+	kedge_to=$root/$id
+	if [ -d "$kedge_to/.kedge" ]; then
 		:
-	elif [ -e "$root/$id" ] || [ -h "$root/$id" ]; then
+	elif [ -e "$kedge_to" ] || [ -h "$kedge_to" ]; then
 		bad exists
 		return 1
 	else
-		kedge_t=
-		mv -T names names.moved 2> /dev/null && kedge_t=-T
-		rm -f pack names names.moved odd sums
-		kedge_said=$(mv $kedge_t tree "$root/$id" 2>&1) || [ -d "$root/$id/.kedge" ] || { bad_io "$kedge_said"; return 1; }
+		rm -f pack names odd sums
+		kedge_said=$(mv -T tree "$kedge_to" 2>&1) ||
+			{ [ ! -e "$kedge_to" ] && kedge_said=$(mv tree "$kedge_to" 2>&1); } ||
+			[ -d "$kedge_to/.kedge" ] || { bad_io "$kedge_said"; return 1; }
 	fi
 	rm -rf "$root/.kedge/incoming/$id"
 	printf '%s ok %s\n' "$id" "${kedge_method:-sftp}"
@@ -144,8 +147,7 @@ one() {
 	{ cd "$root/.kedge/incoming/$id" && [ -d tree ]; } 2> /dev/null || { bad gone; return; }
 	if [ "$mode" = check ]; then
 		[ -z "$kedge_method" ] || check_sent || return
-		unpack && check_count files f "$files" && check_count directories d "$dirs" &&
-			check_count links l "$links" || return
+		unpack && check_count directories d "$dirs" && check_count links l "$links" || return
 		[ -n "$kedge_method" ] || { printf '%s unhashed\n' "$id"; return; }
 		check_hashes || return
 	fi
@@ -153,6 +155,6 @@ one() {
 }
 
 kedge_choose
-while read -r id mode files dirs links sums <&3; do
+while read -r id mode dirs links inputs sums <&3; do
 	(one)
 done

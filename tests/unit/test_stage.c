@@ -233,7 +233,7 @@ static void only_tools(const char *tools)
 	setenv("PATH", old_path, 1);
 	assert_int_equal(tree_sh("rm -rf \"$1\"; mkdir \"$1\"\n"
 				 "for t in $2; do\n"
-				 "	p=$(command -v $t)\n"
+				 "	p=$(command -v $t); case $p in /*) ;; *) p=/usr/bin/$t ;; esac\n" /* a builtin */
 				 "	[ $t != python3 ] || p=$(python3 -c 'import sys; print(sys.executable)')\n" /* not a shim */
 				 "	ln -s \"$p\" \"$1/$t\" || exit 1\n"
 				 "done", bin, tools), 0);
@@ -403,6 +403,20 @@ static void leftover_that_had_been_unpacked_is_replaced(void **state)
 	assert_incoming_is_empty();
 }
 
+/* So that a stage.sh that is still at work cannot show what is being removed. */
+static void removing_begins_with_the_name_of_the_tree(void **state)
+{
+	(void)state;
+	tree_text(code, "x", "new");
+	snapshot();
+	tree_text(root, ".kedge/incoming/" JOB "/pack", "old");
+	tree_text(root, ".kedge/incoming/" JOB "/tree/code/stale", "old");
+	fake_tool("rm", "echo \"$@\" >> \"$HOME/calls\"; for d do [ ! -d \"$d/tree\" ] || : > \"$HOME/seen\"; done", "");
+	stage_ok();
+	assert_int_equal(tree_sh("grep -q incoming/" JOB " \"$1\"", tree_path(dir, "calls"), NULL), 0);
+	assert_false(exists(tree_path(dir, "seen")));
+}
+
 static void leftover_of_directories_only_is_used(void **state)
 {
 	(void)state;
@@ -415,7 +429,7 @@ static void leftover_of_directories_only_is_used(void **state)
 
 /* --- tools ------------------------------------------------------------------- */
 
-#define BASE_TOOLS "sh tar mv rm mkdir find chmod tail df id wc"
+#define BASE_TOOLS "sh printf tar mv rm mkdir find chmod tail df id wc"
 
 /* Names with newlines and more, hashed by this tool alone. */
 static void assert_verified_with(const char *tools, const char *method)
@@ -519,7 +533,7 @@ static void missing_tar_is_told(void **state)
 {
 	(void)state;
 	snapshot();
-	only_tools("sh mv rm mkdir find chmod tail df id wc awk xargs openssl");
+	only_tools("sh printf mv rm mkdir find chmod tail df id wc awk xargs openssl");
 	stage();
 	assert_failed(ERROR_REFUSED, "'tar' is not in PATH");
 	assert_incoming_is_empty();
@@ -1125,6 +1139,7 @@ int main(void)
 		TEST(something_else_under_the_name_is_told),
 		TEST(leftover_of_a_killed_try_is_replaced),
 		TEST(leftover_that_had_been_unpacked_is_replaced),
+		TEST(removing_begins_with_the_name_of_the_tree),
 		TEST(leftover_of_directories_only_is_used),
 		TEST(openssl_alone_verifies),
 		TEST(sha256sum_alone_verifies),
