@@ -38,10 +38,11 @@ sshd_keys()
 	cat "$sshd_dir"/id_*.pub >"$sshd_dir/authorized_keys"
 }
 
+# SHLVL: a bash that believes to be a second one does not read the .bashrc of who runs the tests.
 sshd_config()
 {
 	printf '%s\n' "${SSHD_CONFIG:-}"
-	[ -z "${SSHD_SETENV:-}" ] || echo "SetEnv $SSHD_SETENV"
+	echo "SetEnv SHLVL=1 ${SSHD_SETENV:-}"
 	for sshd_type in ${SSHD_HOST_KEYS:-ed25519}; do
 		echo "HostKey $sshd_dir/host_$sshd_type"
 	done
