@@ -304,16 +304,16 @@ static int64_t backoff_ms(int tries, const char *job_id)
 
 int entry_defer(struct tick *tick, struct entry *e, const struct error *why, struct error *err)
 {
-	bool transient = error_is_transient(why->kind);
+	bool transient = error_is_transient(why->kind), ours = why->kind == ERROR_INTERRUPTED;
 	struct job after;
 	char *message;
 	int rc;
 
 	job_copy(&after, &e->job);
-	after.tries = e->job.tries + 1;
-	if (transient && after.tries < DEFER_MAX_TRIES) {
+	after.tries = e->job.tries + !ours;
+	if (ours || (transient && after.tries < DEFER_MAX_TRIES)) {
 		after.state = JOB_PENDING;
-		after.not_before_ms = tick->now_ms + backoff_ms(e->job.tries, e->job.job_id);
+		after.not_before_ms = ours ? 0 : tick->now_ms + backoff_ms(e->job.tries, e->job.job_id);
 		message = xstrdup(why->text);
 	} else {
 		after.state = JOB_HELD;

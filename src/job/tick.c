@@ -83,7 +83,7 @@ static int connect_and_pass(struct tick *tick, struct error *err)
 	}
 	if (rc) {
 		/* What the store itself said matters more than that the cluster's row could not say it. */
-		if (error_is_unknown(trouble.kind))
+		if (error_is_unknown(trouble.kind) && trouble.kind != ERROR_INTERRUPTED)
 			cluster_failed(tick->store, tick->cluster->name, &trouble, NULL);
 		if (err)
 			*err = trouble;

@@ -156,8 +156,39 @@ is "$(alive 7)" '' 'KILL follows TERM, in other sessions too'
 is "$(state_of 7)" CANCELLED 'and it is CANCELLED'
 ok 'cancelling it again changes nothing' kedge cancel 7
 
+# --- what surrounds the program
+cat >mine.sh <<'END'
+#!/bin/sh
+JOB_ID={{job_id}} JOB_NAME={{job_name}} TRACE_ID={{trace_id}} KEDGE_CLUSTER={{cluster}} KEDGE_GPUS={{gpus}} KEDGE_TIME={{time}}
+KEDGE_KILL_WAIT={{kill_wait}}
+{{{kedge_lib}}}
+kedge_begin
+mine()
+{
+	cd "$CODE_DIR" || exit
+	echo mine
+	{{{kedge_command}}}
+}
+kedge_run mine
+exit $?
+END
+ok 'a job with a template of its own succeeds' kedge submit -W --set template=mine.sh -J mine train.sh
+is "$(kedge logs mine | head -n 1)" mine 'which was used'
+ok 'a setup that fails ends the job' status 1 kedge submit -W --set setup='echo no; false' -J setup train.sh
+is "$(sql "select state, reason, exit_code from job where name = 'setup'")" 'FAILED|setup|1' 'it is FAILED(setup)'
+ok 'a setup reaches the program' kedge submit -W --set setup='export FROM_SETUP=yes' -J setup2 train.sh
+is "$(grep -c '^FROM_SETUP=yes$' "$root/$(sql "select job_id from job where name = 'setup2'")/outputs/env")" 1 'as environment'
+: >requirements.txt
+printf '#!/bin/sh\ncommand -v python3\n' >which.sh
+if python3 -m venv "$tap_dir/venv" >/dev/null 2>&1 && [ -x "$tap_dir/venv/bin/pip" ]; then
+	ok 'requirements are installed' kedge submit -W --set requirements=requirements.txt -J req which.sh
+	like "$(kedge logs req)" "^$root/.*/venv/bin/python3\$" 'into the job'"'"'s own environment'
+else
+	skip 2 'python3 has no venv here'
+fi
+
 # --- what never ran
 ok 'a requirement that is not there is refused' status 4 kedge submit --set requirements=none.txt train.sh
-is "$(sql 'select count(*) from job')" 7 'and leaves no row'
+is "$(sql "select count(*) from job where name = 'train'")" 0 'and leaves no row'
 store_checks
 done_testing
