@@ -549,7 +549,8 @@ static void agrees_with_ssh_keygen(void **state)
 				enum knownhosts_verdict have = verdict(f, host, port, &keys[k]);
 
 				if (have != want)
-					fail_msg("file %d, %s, key %d: %d, not %d\n%s", round, name, k, have, want, out.buf);
+					fail_msg("file %d, %s, key %d: %d, not %d\n%s", round, name, k, have, want,
+						 out.buf);
 				seen[want]++;
 			}
 			strbuf_release(&out);
