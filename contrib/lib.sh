@@ -52,7 +52,10 @@ packages_install() {
 			shift
 			if [ -n "$(apt-cache -q=0 --names-only search "^$package\$")" ]; then set -- "$@" "$package"; fi
 		done
-		apt-get -qq -y -o Dpkg::Use-Pty=0 install --no-install-recommends "$@" >/dev/null || exit
+		output=$(apt-get -qq -y -o Dpkg::Use-Pty=0 install --no-install-recommends "$@" 2>&1) || {
+			printf "%s\n" "$output" >&2
+			exit 1
+		}
 		# An ssh server for tests is no reason to open this machine after the next boot.
 		if [ -z "$server" ] && [ -d /run/systemd/system ]; then systemctl -q disable ssh.service ssh.socket 2>/dev/null; fi
 		:
