@@ -388,7 +388,7 @@ static int tell_end(struct sftp *s, struct error *err)
 		error_set(err, ERROR_NETWORK, "the sftp server went away%s%s",
 			  s->in_len > s->in_pos ? " in the middle of a packet" : "", sb.buf);
 	else
-		error_set(err, ERROR_REFUSED, "the far side has no sftp subsystem%s", sb.buf);
+		error_set(err, ERROR_REFUSED, "the far side has no sftp subsystem, or one that ends at once%s", sb.buf);
 	strbuf_release(&sb);
 	return -1;
 }
@@ -418,15 +418,16 @@ static int read_in(struct sftp *s, bool *moved, struct error *err)
 
 /* --- the pump ------------------------------------------------------------- */
 
+/* Stderr is looked at when nothing else moves: a server that waits for it to be read sends nothing either. */
 static int move(struct sftp *s, bool *moved, struct error *err)
 {
-	bool wrote = write_out(s);
-	bool said = drain_stderr(s);
-
-	*moved = wrote || said;
+	*moved = write_out(s);
 	if (deadline_left_ms(s->deadline) == 0)
 		return error_set(err, ERROR_TIMEOUT, "the sftp server did not answer in time");
-	return read_in(s, moved, err);
+	if (read_in(s, moved, err) != 0)
+		return -1;
+	*moved = *moved || drain_stderr(s);
+	return 0;
 }
 
 int sftp_pump(struct sftp *s, bool block, struct error *err)
