@@ -254,7 +254,7 @@ static char *next_line(char *out, int room, void *stream)
 			if (r->value)
 				n = (size_t)(strchr(line, '=') + 1 - line);
 			memcpy(out, line, n);
-			strcpy(out + n, "\n");
+			memcpy(out + n, "\n", 2);
 			r->asked = true;
 		}
 		free(line);
