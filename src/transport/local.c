@@ -31,6 +31,7 @@ enum {
 	EXIT_WAIT_MS = 100, /* for a child to end by itself once its descriptors are closed */
 	TERM_WAIT_MS = 200, /* between TERM and KILL */
 	KILL_WAIT_MS = 500, /* a process in the middle of a disk wait dies later */
+	LOOK_AGAIN_MS = 2,  /* for the end of a child without a pidfd */
 	SHELL_CANNOT_RUN = 127,
 };
 
@@ -45,7 +46,7 @@ struct local {
 struct local_channel {
 	struct channel base;
 	pid_t pid; /* -1 once reaped */
-	int pidfd;
+	int pidfd; /* may be -1 */
 	int in, out[2]; /* out[CHANNEL_STDOUT], out[CHANNEL_STDERR]; -1 once closed */
 	bool eof[2];
 	struct channel_end end;
@@ -72,7 +73,8 @@ static void close_fd(int *fd)
 	*fd = -1;
 }
 
-/* glibc before 2.36 has no pidfd_open(). */
+/* glibc before 2.36 has no pidfd_open(); valgrind and some sandboxes have no such call: then it is -1 and the end of
+   a command is looked for again and again. */
 static int open_pidfd(pid_t pid)
 {
 	return (int)syscall(SYS_pidfd_open, pid, 0);
@@ -220,10 +222,6 @@ static int start(struct local_channel *ch, char *const argv[], const char *home,
 		goto out;
 	}
 	ch->pidfd = open_pidfd(ch->pid);
-	if (ch->pidfd < 0) {
-		error_errno(err, ERROR_INTERNAL, errno, "pidfd_open (needs Linux 5.3)");
-		goto out;
-	}
 	rc = 0;
 out:
 	for (int i = 0; i < 3; i++)
@@ -348,6 +346,10 @@ static int local_pollfds(struct channel *base, bool want_write, struct pollfd *f
 	for (int i = 0; i < 2; i++)
 		if (!ch->eof[i])
 			fds[n++] = (struct pollfd){ .fd = ch->out[i], .events = POLLIN };
+	if (n == 0 && ch->pidfd < 0) {
+		poll(NULL, 0, LOOK_AGAIN_MS);
+		return 0;
+	}
 	if (n == 0)
 		fds[n++] = (struct pollfd){ .fd = ch->pidfd, .events = POLLIN };
 	if (want_write && ch->in >= 0)
@@ -363,7 +365,7 @@ static bool ends_within(struct local_channel *ch, int ms)
 	while (!has_ended(ch)) {
 		if (deadline_left_ms(deadline) == 0)
 			return false;
-		poll(&fd, 1, ch->pidfd < 0 ? 1 : deadline_poll_ms(deadline));
+		poll(&fd, 1, ch->pidfd < 0 ? LOOK_AGAIN_MS : deadline_poll_ms(deadline));
 	}
 	return true;
 }

@@ -15,7 +15,7 @@
 #include "util/strbuf.h"
 #include "util/xalloc.h"
 
-enum { PATIENCE_MS = 10000, CHANNELS = 4 };
+enum { PATIENCE_MS = 60000, CHANNELS = 4 };
 
 /* One channel driven to its end. */
 struct talk {

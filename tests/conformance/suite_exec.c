@@ -12,7 +12,7 @@
 #include "util/strbuf.h"
 #include "util/xalloc.h"
 
-enum { PATIENCE_MS = 10000 };
+enum { PATIENCE_MS = 60000 };
 
 /* One script and what came of it. */
 struct outcome {
