@@ -31,6 +31,8 @@ static void add_cluster(const struct site *site, struct error *why)
 void staging_fail(struct staging *st, struct staging_item *it, const struct error *why)
 {
 	it->job->error = *why;
+	if (why->kind == ERROR_NOT_FOUND) /* of something on the way there: the job is not what is missing */
+		it->job->error.kind = ERROR_REFUSED;
 	add_cluster(st->site, &it->job->error);
 	answer(st, it, STAGING_FAILED);
 }

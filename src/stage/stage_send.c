@@ -91,8 +91,10 @@ static int make_incoming(struct staging *st, struct error *err)
 
 	if (rc == 0)
 		rc = sftp_mkdir_p(st->sftp, path, 0700, err);
-	if (rc != 0 && err->kind == ERROR_DENIED)
+	if (rc != 0 && !error_is_unknown(err->kind)) {
 		error_wrap(err, "root '%s' cannot be written", site_cluster(st->site)->root);
+		st->no_incoming = true;
+	}
 	free(path);
 	return rc;
 }
@@ -118,7 +120,7 @@ static int check_room(struct staging *st, struct staging_item *const *items, siz
 		return 0;
 	units_size(need, need_text);
 	units_size((int64_t)fs.bytes_avail, free_text);
-	units_size((int64_t)fs.bytes_total, total_text);
+	units_size(fs.bytes_total > INT64_MAX ? INT64_MAX : (int64_t)fs.bytes_total, total_text);
 	return error_set(err, ERROR_NO_SPACE, "no space for %s in '%s' (%s free of %s)", need_text,
 			 site_cluster(st->site)->root, free_text, total_text);
 }
@@ -178,9 +180,9 @@ static int send_group(struct staging *st, struct staging_item *const *items, siz
 		return 0;
 	if (error_is_unknown(why.kind))
 		return staging_unknown(&why, err);
-	if (n > 1 || why.kind == ERROR_EXISTS)
+	if (!st->no_incoming && (n > 1 || why.kind == ERROR_EXISTS))
 		return send_singly(st, items, n, err);
-	staging_fail(st, items[0], &why);
+	staging_fail_all(st, items, n, STAGING_WAITING, &why);
 	return 0;
 }
 

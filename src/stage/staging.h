@@ -43,6 +43,7 @@ struct staging {
 	size_t n;
 	int64_t began_ms;
 	bool tried_incoming; /* to make incoming/ itself */
+	bool no_incoming;    /* and it cannot be made: the same for all jobs */
 };
 
 /* stage.c: the answers. */

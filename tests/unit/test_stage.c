@@ -794,6 +794,24 @@ static void read_only_root_is_told(void **state)
 	unmount_root();
 }
 
+static void root_that_nobody_can_make_is_told_to_every_job(void **state)
+{
+	struct stage_job jobs[2] = { job, job };
+
+	(void)state;
+	jobs[1].job_id = "another";
+	free(cluster.root);
+	cluster.root = xstrdup("/proc/kedge/root");
+	snapshot();
+	connect_site();
+	assert_int_equal(stage_jobs(site, jobs, 2, &err), 0);
+	for (int i = 0; i < 2; i++) {
+		assert_false(jobs[i].done);
+		assert_int_equal(jobs[i].error.kind, ERROR_REFUSED);
+		assert_non_null(strstr(jobs[i].error.text, "root '/proc/kedge/root' cannot be written"));
+	}
+}
+
 /* By somebody who is not root. */
 static void root_of_another_user_is_told(void **state)
 {
@@ -972,6 +990,24 @@ static void silence_is_a_timeout(void **state)
 	assert_int_equal(stage_jobs(site, &job, 1, &err), -1);
 	assert_int_equal(err.kind, ERROR_TIMEOUT);
 	assert_false(job.done);
+}
+
+/* A wire that lets 32 KiB through every tenth of a second. */
+static void slow_upload_that_moves_is_no_timeout(void **state)
+{
+	char *script = xasprintf("#!/bin/sh\nwhile dd bs=32768 count=1 2>'%s/dd' && ! grep -q '^0+0' '%s/dd'; do sleep 0.1; done | %s\n",
+				 dir, dir, KEDGE_SFTP_SERVER);
+
+	(void)state;
+	noise_file("set", 600000);
+	add_input(&spec.data, "set", "set");
+	snapshot();
+	tree_file(dir, "slow", script, strlen(script), 0755);
+	free(script);
+	setenv("KEDGE_SFTP_SERVER", tree_path(dir, "slow"), 1);
+	cluster.timeout_ms = 1000;
+	stage_ok();
+	assert_true(job.took_ms > 1500);
 }
 
 /* --- the other way ---------------------------------------------------------------- */
@@ -1169,12 +1205,14 @@ int main(void)
 		TEST(file_larger_than_the_disk_is_not_even_begun),
 		TEST(no_inodes_left_is_told),
 		TEST(read_only_root_is_told),
+		TEST(root_that_nobody_can_make_is_told_to_every_job),
 		TEST(root_of_another_user_is_told),
 		TEST(many_jobs_are_staged_at_once),
 		TEST(trouble_of_one_job_does_not_stop_the_others),
 		TEST(cut_at_any_byte_leaves_the_job_undecided_and_the_next_try_succeeds),
 		TEST(script_that_dies_leaves_the_job_undecided),
 		TEST(silence_is_a_timeout),
+		TEST(slow_upload_that_moves_is_no_timeout),
 		TEST(files_of_a_job_can_be_read),
 		TEST(session_that_broke_is_opened_anew),
 		TEST(snapshot_wants_entry_and_requirements_to_be_files),
