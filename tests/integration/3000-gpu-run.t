@@ -14,8 +14,8 @@ try_shell() {
 	*) ln -s "$(command -v "$1")" "sh-$1/sh" ;;
 	esac
 	pid=$(PATH=$work/sh-$1:$PATH sh "$gpu_run" --gpus 2 --memory 64M --output "$1.out" ./job "$1" 'a b' "c'd" '' 2>"$1.err")
-	ok $? "$1: starts"
-	wait_until test -e "$1.got"
+	is $? 0 "$1: starts"
+	wait_for test -e "$1.got"
 	is "$(got "$1" pid)" "$pid" "$1: the pid printed is the script's"
 	is "$(proc_field "$pid" 3) $(proc_field "$pid" 4)" "$pid $pid" "$1: the script leads its group and session"
 	is "$(got "$1" cuda)" 0,1 "$1: the first free GPUs are visible"
@@ -25,14 +25,13 @@ try_shell() {
 <>" "$1: the arguments arrive as they are"
 	is "$("$gpu_run" --free)" '2 4' "$1: what it takes is not free"
 	touch "$1.stop"
-	wait_until free_is '4 4'
-	ok $? "$1: what it took is free when it ends"
+	ok "$1: what it took is free when it ends" wait_for free_is '4 4'
 }
 for shell in dash bash busybox mksh; do
 	if command -v $shell >/dev/null; then
 		try_shell $shell
 	else
-		skip "no $shell here"
+		skip 1 "no $shell here"
 	fi
 done
 
@@ -40,13 +39,13 @@ done
 
 begun=$(date +%s)
 out=$("$gpu_run" --output o1 ./job held 2>&1)
-[ $(($(date +%s) - begun)) -lt 20 ] && alive "$out"
-ok $? "the caller's stdout and stderr are not held open"
-wait_until test -e held.got
+ok "the caller's stdout and stderr are not held open" test $(($(date +%s) - begun)) -lt 20
+ok "and the script runs" alive "$out"
+wait_for test -e held.got
 is "$(readlink "/proc/$out/fd/0") $(readlink "/proc/$out/fd/1") $(readlink "/proc/$out/fd/2")" \
 	"/dev/null $work/o1 $work/o1" "stdin is /dev/null, stdout and stderr the output file"
 touch held.stop
-wait_until gone "$out"
+wait_for gone "$out"
 
 cat >caller <<'END'
 trap '' INT HUP
@@ -56,25 +55,25 @@ sleep 60
 END
 setsid sh caller "$gpu_run" ./job hup &
 caller=$!
-wait_until test -e hup.called
+wait_for test -e hup.called
 kill -9 "-$caller"
-wait_until gone "$caller" && sleep 0.3 && alive "$(cat hup.pid)"
-ok $? "the script outlives the caller and its process group"
+ok "the caller and its process group are killed" wait_for gone "$caller"
+sleep 0.3
+ok "the script outlives them" alive "$(cat hup.pid)"
 # the lower half: those above belong to the C library
 is "$(sed -n 's/^SigIgn:[[:space:]]*.*\(....\)$/\1/p' "/proc/$(cat hup.pid)/status")" 0000 \
 	"signals the caller ignores are not ignored by the script"
 touch hup.stop
-wait_until gone "$(cat hup.pid)"
+wait_for gone "$(cat hup.pid)"
 if command -v script >/dev/null; then
 	script -qec "'$gpu_run' ./job pty >pty.pid" /dev/null </dev/null >pty.out 2>&1
-	wait_until test -e pty.got
+	wait_for test -e pty.got
 	sleep 0.3
-	alive "$(cat pty.pid)"
-	ok $? "the script survives the hang-up of the caller's terminal"
+	ok "the script survives the hang-up of the caller's terminal" alive "$(cat pty.pid)"
 	touch pty.stop
-	wait_until gone "$(cat pty.pid)"
+	wait_for gone "$(cat pty.pid)"
 else
-	skip "no script(1) here"
+	skip 1 "no script(1) here"
 fi
 
 # --- output
@@ -84,15 +83,13 @@ chmod +x speak
 rm -f gpu-run.out
 said() { [ "$(cat "$1" 2>/dev/null)" = "$2" ]; }
 "$gpu_run" --gpus 0 ./speak >/dev/null
-wait_until said gpu-run.out 'to stdout
+ok "output goes to gpu-run.out" wait_for said gpu-run.out 'to stdout
 to stderr'
-ok $? "output goes to gpu-run.out"
 echo before >kept
 "$gpu_run" --gpus 0 --output=kept ./speak >/dev/null
-wait_until said kept 'before
+ok "--output appends" wait_for said kept 'before
 to stdout
 to stderr'
-ok $? "--output appends"
 
 # --- what the script may do with descriptors
 
@@ -100,21 +97,21 @@ printf '#!/bin/sh\nfor fd in 3 4 5 6 7 8 9; do if [ -e /proc/$$/fd/$fd ]; then e
 printf 'exec 3</dev/null 4</dev/null 5</dev/null 6</dev/null 7</dev/null 8</dev/null 9</dev/null\nexec ./job "$@"\n' >>fds
 chmod +x fds
 pid=$("$gpu_run" --gpus 4 --output fds.out ./fds fds)
-wait_until test -e fds.got
+wait_for test -e fds.got
 is "$("$gpu_run" --free)" '0 4' "a script that uses descriptors 3 to 9 does not lose its GPUs"
 is "$(cat fds.out)" '' "descriptors 3 to 9 are closed at its start"
 touch fds.stop
-wait_until gone "$pid"
+wait_for gone "$pid"
 
 # --- no GPU, other names of GPUs
 
 "$gpu_run" --gpus 0 ./job none >none.pid
-wait_until test -e none.got
+wait_for test -e none.got
 is "$(got none cuda)" '' "--gpus 0: no GPU is visible"
 is "$("$gpu_run" --free)" '4 4' "--gpus 0: none is taken"
 touch none.stop
 GPU_RUN_DEVICES='GPU-8f3e6c1a-01 MIG-2' "$gpu_run" --gpus 2 ./job uuid >uuid.pid
-wait_until test -e uuid.got
+wait_for test -e uuid.got
 is "$(got uuid cuda)" 'GPU-8f3e6c1a-01,MIG-2' "GPUs may be named by UUID"
 touch uuid.stop
 is "$(GPU_RUN_DEVICES='' "$gpu_run" --free)" '0 0' "an empty list of GPUs is none"
@@ -125,24 +122,23 @@ for name in 'with space' "it's" '$(touch owned)' '-n' '"q"' 'new
 line' 'ünï' '*'; do
 	cp -- job "$name"
 	pid=$("$gpu_run" --gpus 0 -- "$name" name 2>err)
-	wait_until test -e name.got
+	wait_for test -e name.got
 	is "$(got name pid)" "${pid:-none}" "a script may be called $(printf '%s' "$name" | tr '\n' '?' | tr '#' '?')"
 	touch name.stop
-	wait_until gone "$pid"
+	wait_for gone "$pid"
 	rm -f name.* "./$name"
 done
-ok "$(test -e owned; echo $((1 - $?)))" "nothing in a name is run"
+ok "nothing in a name is run" not test -e owned
 mkdir path
 cp job path/from-path
 pid=$(PATH=$work/path:$PATH "$gpu_run" --gpus 0 from-path path)
-wait_until test -e path.got
+wait_for test -e path.got
 is "$(got path pid)" "$pid" "a name without a slash is looked for in PATH"
 touch path.stop
 printf 'echo no interpreter line >plain.got\n' >plain
 chmod +x plain
 "$gpu_run" --gpus 0 ./plain >/dev/null
-wait_until test -e plain.got
-ok $? "a script without an interpreter line is run by sh"
+ok "a script without an interpreter line is run by sh" wait_for test -e plain.got
 
 # --- refusals: status, one line, nothing started, nothing kept
 
@@ -160,12 +156,7 @@ printf '#!/nowhere/python3\n' >lost
 printf '#! /bin/sh\r\n' >dos
 chmod +x lost dos
 mkfifo fifo
-refuse 75 '4 of 4 GPUs free, 4 asked' 'control' --gpus 4 ./nowhere >control
-tests=$((tests - 1))
-case $(cat control) in
-'not ok'*) ok 0 "refusals are compared" ;;
-*) ok 1 "refusals are compared" ;;
-esac
+like "$(refuse 75 '4 of 4 GPUs free, 4 asked' 'control' --gpus 4 ./nowhere)" '^not ok' "refusals are compared"
 refuse 64 "no SCRIPT given; see: gpu-run --help" "no script" --gpus 1
 refuse 64 "no SCRIPT given; see: gpu-run --help" "an empty script" --gpus 1 ''
 refuse 64 "unknown option '--gpu'; see: gpu-run --help" "an unknown option" --gpu 1 ./job x
@@ -192,7 +183,7 @@ is "$("$gpu_run" --free)" '4 4' "a refusal keeps no GPU"
 pid=$("$gpu_run" --gpus 2 ./job two)
 refuse 75 "2 of 4 GPUs free, 3 asked; try later" "more than are free now" --gpus 3 ./job x
 touch two.stop
-ok "$(test -e x.got; echo $((1 - $?)))" "a refusal starts nothing"
+ok "a refusal starts nothing" not test -e x.got
 
 export GPU_RUN_DEVICES
 GPU_RUN_DEVICES='0 1 0' refuse 78 "GPU_RUN_DEVICES: '0' is there twice" "a GPU named twice" ./job x
@@ -214,16 +205,14 @@ GPU_RUN_LOCKS=$work/planted refuse 73 "lock directory '$work/planted/gpu-2' is a
 
 is "$("$gpu_run" --version)" "gpu-run $(sed -n 's/^AC_INIT(\[kedge\], \[\([0-9.]*\)\].*/\1/p' "$srcdir/configure.ac")" \
 	"--version is the version of the package"
-"$gpu_run" --help | grep -q '^usage: gpu-run'
-ok $? "--help"
+like "$("$gpu_run" --help)" '^usage: gpu-run' "--help"
 for word in $("$gpu_run" --help | grep -o -e '--[a-z]*' -e 'GPU_RUN_[A-Z]*' | sort -u); do
 	case $word in
 	--) continue ;;
 	--*) macro="Fl -${word#--}" ;;
 	*) macro="Ev $word" ;;
 	esac
-	grep -q -e "$macro" "$srcdir/doc/gpu-run.1"
-	ok $? "$word is in the manual"
+	ok "$word is in the manual" grep -q -e "$macro" "$srcdir/doc/gpu-run.1"
 done
 
-echo "1..$tests"
+done_testing

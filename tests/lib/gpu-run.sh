@@ -1,36 +1,9 @@
-# What the tests of gpu-run share: TAP lines, a private directory with a private lock directory, bounded waits, and the
-# script that most of them run. Sourced.
+# What the tests of gpu-run share: a private directory with private locks, the script that most of them run, and what
+# they ask of processes. Sourced.
 # shellcheck shell=sh
 
-tests=0
-
-# ok STATUS NAME
-ok() {
-	tests=$((tests + 1))
-	if [ "$1" -eq 0 ]; then echo "ok $tests - $2"; else echo "not ok $tests - $2"; fi
-}
-
-# is GOT WANTED NAME
-is() {
-	[ "$1" = "$2" ]
-	ok $? "$3"
-	[ "$1" = "$2" ] || printf 'got:\n%s\nwanted:\n%s\n' "$1" "$2" | sed 's/^/# /'
-}
-
-skip() {
-	tests=$((tests + 1))
-	echo "ok $tests # SKIP $1"
-}
-
-# Wait until a command succeeds, ten seconds at most.
-wait_until() {
-	wait_left=100
-	until "$@"; do
-		wait_left=$((wait_left - 1))
-		[ $wait_left -gt 0 ] || return 1
-		sleep 0.1
-	done
-}
+. "$srcdir/tests/lib/tap.sh"
+. "$srcdir/tests/lib/wait_for.sh"
 
 # The N-th field of /proc/PID/stat, counted after the name, which may hold anything.
 proc_field() {
@@ -47,19 +20,18 @@ alive() {
 gone() { ! alive "$1"; }
 
 # Every job started is noted in $work/started, so that none outlives its test.
-clean_up() {
+kill_started() {
 	cat "$work"/started "$work"/*.pid 2>/dev/null | while read -r started; do
 		case $started in
 		'' | *[!0-9]*) ;;
 		*) if [ "$(proc_field "$started" 4)" = "$started" ]; then kill -9 "-$started" 2>/dev/null; fi ;;
 		esac
 	done
-	rm -rf "$work"
+	cd /
 }
 
-work=$(mktemp -d) || exit 99
-trap clean_up EXIT
-trap 'exit 1' HUP INT TERM
+work=$tap_dir
+at_exit kill_started
 cd "$work" || exit 99
 mkdir bin
 cp "$srcdir/contrib/gpu-run" bin/gpu-run || exit 99
