@@ -1,12 +1,8 @@
-/*
- * Runs every suite over the transport that the environment names:
- *
- *	KEDGE_TEST_TRANSPORT   "local" or "ssh"; the rest is for ssh
- *	KEDGE_TEST_HOST KEDGE_TEST_PORT KEDGE_TEST_USER KEDGE_TEST_KEY KEDGE_TEST_KNOWN_HOSTS
- */
+/* Runs every suite over the transport that the environment names (cluster_env.h). */
 #include "config.h"
 
 #include "suite.h"
+#include "cluster_env.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,37 +37,13 @@ char *suite_path(const char *name)
 	return path_join(dir, name);
 }
 
-static const char *setting(const char *name, const char *fallback)
-{
-	const char *value = getenv(name);
-
-	return value && *value ? value : fallback;
-}
-
-static void read_cluster(void)
-{
-	cluster.name = xstrdup("box");
-	cluster.transport = xstrdup(setting("KEDGE_TEST_TRANSPORT", "local"));
-	cluster.host = xstrdup(setting("KEDGE_TEST_HOST", "127.0.0.1"));
-	cluster.port = atoi(setting("KEDGE_TEST_PORT", "22"));
-	cluster.user = xstrdup_null(setting("KEDGE_TEST_USER", NULL));
-	strvec_init(&cluster.identity_files);
-	strvec_init(&cluster.known_hosts);
-	if (setting("KEDGE_TEST_KEY", NULL))
-		strvec_push(&cluster.identity_files, setting("KEDGE_TEST_KEY", NULL));
-	if (setting("KEDGE_TEST_KNOWN_HOSTS", NULL))
-		strvec_push(&cluster.known_hosts, setting("KEDGE_TEST_KNOWN_HOSTS", NULL));
-	cluster.connect_timeout_ms = 10000;
-	cluster.timeout_ms = 10000;
-}
-
 static int set_up(void **state)
 {
 	struct error err = { ERROR_NONE };
 
 	(void)state;
 	signals_install();
-	dir = xasprintf("%s/test_transport.XXXXXX", setting("TMPDIR", "/tmp"));
+	dir = xasprintf("%s/test_transport.XXXXXX", cluster_env("TMPDIR", "/tmp"));
 	if (!mkdtemp(dir)) {
 		perror(dir);
 		return -1;
@@ -113,7 +85,7 @@ int main(void)
 	size_t n = 0;
 	int failed;
 
-	read_cluster();
+	cluster_env_read(&cluster);
 	n = add(&tests, n, suite_channel_tests);
 	n = add(&tests, n, suite_exec_tests);
 	n = add(&tests, n, suite_sftp_tests);
