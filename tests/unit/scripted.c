@@ -168,13 +168,22 @@ void scripted_send(int fd, const void *p, size_t n)
 	}
 }
 
+static bool more_expected;
+
+void scripted_expect_more(bool more)
+{
+	more_expected = more;
+}
+
 static void read_all(int fd, unsigned char *p, size_t n)
 {
 	while (n > 0) {
 		ssize_t got = read(fd, p, n);
 
-		if (got <= 0)
+		if (got <= 0) {
+			scripted_need(!more_expected);
 			_exit(0);
+		}
 		p += got;
 		n -= (size_t)got;
 	}

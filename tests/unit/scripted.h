@@ -16,8 +16,7 @@
 typedef void script_f(int fd, int err);
 
 struct transport *scripted_open(script_f *script);
-/* Close it.  True when every script came to its end with each scripted_need satisfied; one that was still reading
-   from us ended well, too. */
+/* Close it.  True when every script came to its end with each scripted_need satisfied. */
 bool scripted_close(struct transport *t);
 
 /* --- for scripts ---------------------------------------------------------- */
@@ -32,8 +31,9 @@ struct scripted_request {
 };
 
 void scripted_send(int fd, const void *p, size_t n);
-/* The next request; ends the script when there is none. */
+/* The next request; ends the script when there is none, well unless more was expected. */
 struct scripted_request scripted_next(int fd);
+void scripted_expect_more(bool more);
 bool scripted_is_quiet(int fd, int ms); /* nothing comes for so long, or nothing more at all */
 /* Read INIT and answer it; extensions are pairs of name and version, NULL at the end. */
 void scripted_greet(int fd, const char *const *extensions);
