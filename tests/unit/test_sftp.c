@@ -507,6 +507,25 @@ static void an_answer_cut_anywhere_breaks_the_session(void **state)
 	assert_every_cut_breaks(SFTP_ATTRS, call_stat);
 }
 
+static void a_path_that_is_not_one_breaks_the_session(void **state)
+{
+	static const struct { uint32_t count; const char *name; size_t len; } answers[] = {
+		{ 2, "/x", 2 }, { 0, "/x", 2 }, { 1, "", 0 }, { 1, "/x\0y", 4 },
+	};
+
+	(void)state;
+	fixed_type = SFTP_NAME;
+	for (size_t i = 0; i < COUNT(answers); i++) {
+		strbuf_reset(&fixed);
+		sftp_add_u32(&fixed, answers[i].count);
+		sftp_add_string(&fixed, answers[i].name, answers[i].len);
+		begin(answers_fixed);
+		assert_int_equal(call_realpath(), -1);
+		assert_broken(ERROR_PROTOCOL, "resolves a path to something that is not one");
+		end();
+	}
+}
+
 static void a_status_that_is_ok_is_not_a_handle(void **state)
 {
 	static int (*const want_more[])(void) = { call_stat, call_realpath, call_statvfs, call_readdir, call_get, call_put };
@@ -861,6 +880,7 @@ int main(void)
 		cmocka_unit_test(a_length_that_cannot_be_breaks_the_session),
 		cmocka_unit_test(a_short_or_wrong_answer_breaks_the_session),
 		cmocka_unit_test(an_answer_cut_anywhere_breaks_the_session),
+		cmocka_unit_test(a_path_that_is_not_one_breaks_the_session),
 		cmocka_unit_test(a_status_that_is_ok_is_not_a_handle),
 		cmocka_unit_test(a_handle_past_its_limit_breaks_the_session),
 		cmocka_unit_test(statuses_become_kinds_with_the_servers_words),
