@@ -78,7 +78,7 @@ static int make_top(void **state)
 static void mount_tmpfs(const char *name, const char *options)
 {
 	assert_int_equal(mkdir(at(name), 0755), 0);
-	if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+	if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", "", MS_REC | MS_PRIVATE, NULL) != 0 ||
 	    mount("tmpfs", at(name), "tmpfs", 0, options) != 0) {
 		print_message("# cannot mount a tmpfs: %s\n", strerror(errno));
 		skip();
@@ -148,7 +148,7 @@ static void a_read_only_file_system_is_denied(void **state)
 	(void)state;
 	mount_tmpfs("mnt", "size=8m");
 	make("mnt/file");
-	assert_int_equal(mount(NULL, at("mnt"), NULL, MS_REMOUNT | MS_RDONLY, NULL), 0);
+	assert_int_equal(mount("none", at("mnt"), "", MS_REMOUNT | MS_RDONLY, NULL), 0);
 	start();
 	assert_int_equal(put(at("mnt/new"), 10), -1);
 	assert_said(ERROR_DENIED, "/mnt' is on a read-only file system");
