@@ -286,7 +286,7 @@ static struct ssh *make(const struct cluster *cluster, deadline_t deadline, bool
 	ssh->host = xstrdup_null(cluster->host);
 	ssh->user = xstrdup_null(cluster->user ? cluster->user : pw ? pw->pw_name : NULL);
 	ssh->port = cluster->port;
-	ssh->fd = -1;
+	ssh->fd = ssh->timer = -1;
 	ssh->timeout_ms = cluster->connect_timeout_ms;
 	ssh->deadline = deadline;
 	ssh->may_ask_ahead = ask_ahead;

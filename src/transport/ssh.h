@@ -65,7 +65,7 @@ struct ssh {
 	size_t allocated;
 
 	/* ssh_socket.c */
-	int fd;
+	int fd, timer;
 	struct strbuf out;    /* taken from libssh2, not yet by the kernel */
 	size_t budget;        /* bytes that may still be received before the next ssh_socket_refill */
 	uint64_t packets;     /* sent since the start */
@@ -78,6 +78,7 @@ struct ssh {
 	/* ssh_channel.c: libssh2 opens one channel at a time, and mistakes answers to two commands being started */
 	struct ssh_channel *opening, *starting;
 	struct ssh_channel *closing; /* a list: closed by us, not yet by the host */
+	deadline_t dying;            /* until then commands that were closed may still count as sessions */
 	LIBSSH2_CHANNEL *spare;      /* opened at login (ssh_auth.c), for the first who wants one */
 	bool may_ask_ahead, asked_ahead; /* for that channel, before the host has said yes to the login */
 	bool must_start_over;        /* it was asked for too early: connect again without */
@@ -104,6 +105,8 @@ void ssh_socket_refill(struct ssh *ssh);
 bool ssh_socket_flush(struct ssh *ssh);
 /* What to poll for. */
 struct pollfd ssh_socket_pollfd(const struct ssh *ssh);
+/* What to poll for to wake up at this time; the last call counts. */
+struct pollfd ssh_socket_timer(struct ssh *ssh, deadline_t when);
 /* While opening: wait until libssh2 may go on; TIMEOUT, INTERRUPTED. */
 int ssh_socket_wait(struct ssh *ssh, struct error *err);
 /* No byte moves any more, and no callback asks for patience. */

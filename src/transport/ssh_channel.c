@@ -34,6 +34,10 @@ enum wait {
 enum {
 	LIBSSH2_WRITE_MAX = 32700, /* what libssh2_channel_write looks at */
 	READ_MAX = 1 << 20,        /* libssh2 answers in an int, and widens the window to what is asked for */
+	/* A command that is closed while it runs needs a moment to notice, and sshd counts it until then
+	   (MaxSessions).  So long after such a close a refused opening is tried again, so often. */
+	DYING_MS = 2000,
+	RETRY_MS = 20,
 };
 
 struct ssh_channel {
@@ -48,6 +52,7 @@ struct ssh_channel {
 	bool closing, input_closed, ended;
 	bool eof[2];
 	struct channel_end end;
+	deadline_t retry_at;      /* to open, after a refusal that may pass */
 	uint64_t again_at[WAITS]; /* ssh->progress + 1 when it said CHANNEL_AGAIN; 0: it did not */
 };
 
@@ -102,7 +107,7 @@ static int open_session(struct ssh_channel *ch, struct error *err)
 	struct ssh *ssh = ssh_of(ch);
 	int rc;
 
-	if (!take_turn(&ssh->opening, ch))
+	if (deadline_left_ms(ch->retry_at) > 0 || !take_turn(&ssh->opening, ch))
 		return later(ssh, err);
 	ch->handle = ssh->spare;
 	ssh->spare = NULL;
@@ -113,6 +118,10 @@ static int open_session(struct ssh_channel *ch, struct error *err)
 	if (rc == LIBSSH2_ERROR_EAGAIN)
 		return later(ssh, err);
 	end_turn(ssh, &ssh->opening);
+	if (rc == LIBSSH2_ERROR_CHANNEL_FAILURE && deadline_left_ms(ssh->dying) > 0) {
+		ch->retry_at = deadline_in_ms(RETRY_MS);
+		return later(ssh, err);
+	}
 	if (rc == LIBSSH2_ERROR_CHANNEL_FAILURE)
 		return refuse(ch, "opens no further channel (MaxSessions of its sshd?)", err);
 	if (rc != 0)
@@ -238,6 +247,8 @@ static void close_it(struct channel *base)
 	struct ssh *ssh = ssh_of(ch);
 
 	ch->closing = true;
+	if (ch->state != STATE_NEW && !ch->ended)
+		ssh->dying = deadline_in_ms(DYING_MS);
 	ssh_socket_refill(ssh);
 	if (finish(ch))
 		return;
@@ -247,15 +258,44 @@ static void close_it(struct channel *base)
 
 /* --- bytes ---------------------------------------------------------------- */
 
-/* What every operation does first.  0, CHANNEL_AGAIN or -1. */
+/* A count, CHANNEL_AGAIN or -1. */
+static ssize_t write_packet(struct ssh_channel *ch, const char *p, size_t n, struct error *err)
+{
+	struct ssh *ssh = ssh_of(ch);
+	ssize_t rc = libssh2_channel_write(ch->handle, p, n);
+
+	if (rc > 0)
+		return rc;
+	if (rc == 0 || rc == LIBSSH2_ERROR_EAGAIN)
+		return later(ssh, err);
+	return ssh_fail(ssh, (int)rc, err);
+}
+
+/* 0 once nothing is left in the stash. */
+static int empty_stash(struct ssh_channel *ch, struct error *err)
+{
+	while (ch->stash.len > 0) {
+		ssize_t rc = write_packet(ch, ch->stash.buf, ch->stash.len, err);
+
+		if (rc < 0)
+			return (int)rc;
+		strbuf_remove(&ch->stash, 0, (size_t)rc);
+	}
+	return 0;
+}
+
+/* What every operation does first; also with the stash, whose owner may have nothing more to write.  0, CHANNEL_AGAIN
+   or -1. */
 static int begin(struct ssh_channel *ch, struct error *err)
 {
 	struct ssh *ssh = ssh_of(ch);
+	int rc;
 
 	ssh_socket_refill(ssh);
 	ssh_socket_flush(ssh);
 	finish_closing(ssh);
-	return advance(ch, err);
+	rc = advance(ch, err);
+	return rc == 0 && empty_stash(ch, err) == -1 ? -1 : rc;
 }
 
 /* What it does last: remember since when it waits. */
@@ -296,32 +336,6 @@ static bool is_closed_by_host(const struct ssh_channel *ch)
 	return libssh2_channel_eof(ch->handle) == 1 && libssh2_channel_wait_closed(ch->handle) == 0;
 }
 
-/* A count, CHANNEL_AGAIN or -1. */
-static ssize_t write_packet(struct ssh_channel *ch, const char *p, size_t n, struct error *err)
-{
-	struct ssh *ssh = ssh_of(ch);
-	ssize_t rc = libssh2_channel_write(ch->handle, p, n);
-
-	if (rc > 0)
-		return rc;
-	if (rc == 0 || rc == LIBSSH2_ERROR_EAGAIN)
-		return later(ssh, err);
-	return ssh_fail(ssh, (int)rc, err);
-}
-
-/* 0 once nothing is left in the stash. */
-static int empty_stash(struct ssh_channel *ch, struct error *err)
-{
-	while (ch->stash.len > 0) {
-		ssize_t rc = write_packet(ch, ch->stash.buf, ch->stash.len, err);
-
-		if (rc < 0)
-			return (int)rc;
-		strbuf_remove(&ch->stash, 0, (size_t)rc);
-	}
-	return 0;
-}
-
 /* With room in the window libssh2 says "would block" only while keys are exchanged; it has then noted how many bytes it
    will take, and reads so many at the next call whatever it is given.  They are kept here for it. */
 static ssize_t write_or_stash(struct ssh_channel *ch, const char *p, size_t n, struct error *err)
@@ -349,8 +363,8 @@ static ssize_t write_some(struct ssh_channel *ch, const char *p, size_t n, struc
 		rc = later(ssh, err);
 	if (rc == 0 && is_closed_by_host(ch))
 		rc = error_set(err, ERROR_NETWORK, "the command stopped reading");
-	if (rc == 0)
-		rc = empty_stash(ch, err);
+	if (rc == 0 && ch->stash.len > 0)
+		rc = CHANNEL_AGAIN;
 	while (rc >= 0 && done < n && ch->stash.len == 0) {
 		rc = ssh_socket_flush(ssh) ? write_or_stash(ch, p + done, n - done, err) : later(ssh, err);
 		if (rc > 0)
@@ -372,8 +386,8 @@ static int send_end_of_input(struct ssh_channel *ch, struct error *err)
 
 	if (rc == 0 && is_closed_by_host(ch))
 		return 0;
-	if (rc == 0)
-		rc = empty_stash(ch, err);
+	if (rc == 0 && ch->stash.len > 0)
+		rc = CHANNEL_AGAIN;
 	if (rc != 0)
 		return rc;
 	rc = ssh_of(ch)->closed ? LIBSSH2_ERROR_EAGAIN : libssh2_channel_send_eof(ch->handle);
@@ -459,6 +473,8 @@ static bool may_move(const struct ssh_channel *ch, bool want_write)
 
 	if (ssh->broken || ssh->closed || !ssh->drained || ch->state == STATE_REFUSED)
 		return true;
+	if (ch->retry_at != 0 && ch->state == STATE_NEW && deadline_left_ms(ch->retry_at) == 0)
+		return true;
 	if (want_write && is_stale(ch, WAIT_WRITE))
 		return true;
 	if (ch->eof[CHANNEL_STDOUT] && ch->eof[CHANNEL_STDERR])
@@ -476,7 +492,10 @@ static int pollfds_it(struct channel *base, bool want_write, struct pollfd *fds)
 	if (may_move(ch, want_write))
 		return 0;
 	fds[0] = ssh_socket_pollfd(ssh);
-	return 1;
+	if (ch->retry_at == 0 || ch->state != STATE_NEW)
+		return 1;
+	fds[1] = ssh_socket_timer(ssh, ch->retry_at);
+	return 2;
 }
 
 static const struct channel_ops ssh_channel_ops = {

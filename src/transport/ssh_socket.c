@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -32,6 +33,7 @@ enum {
 	KEEPALIVE_INTERVAL_S = 10,
 	KEEPALIVE_COUNT = 3,
 	MS_PER_S = 1000,
+	NS_PER_MS = 1000000,
 	GOODBYE_MAX = sizeof ((struct ssh *)0)->goodbye,
 };
 
@@ -411,6 +413,20 @@ struct pollfd ssh_socket_pollfd(const struct ssh *ssh)
 	return (struct pollfd){ .fd = ssh->fd, .events = events };
 }
 
+struct pollfd ssh_socket_timer(struct ssh *ssh, deadline_t when)
+{
+	int64_t ms = deadline_left_ms(when);
+	struct itimerspec at = { 0 };
+
+	at.it_value.tv_sec = ms / MS_PER_S;
+	at.it_value.tv_nsec = ms % MS_PER_S * NS_PER_MS + 1; /* all 0 would be never */
+	if (ssh->timer < 0)
+		ssh->timer = timerfd_create(CLOCK_BOOTTIME, TFD_NONBLOCK | TFD_CLOEXEC);
+	if (ssh->timer >= 0)
+		timerfd_settime(ssh->timer, 0, &at, NULL);
+	return (struct pollfd){ .fd = ssh->timer, .events = POLLIN };
+}
+
 int ssh_socket_wait(struct ssh *ssh, struct error *err)
 {
 	bool late;
@@ -430,6 +446,8 @@ void ssh_socket_close(struct ssh *ssh)
 	ssh->closed = true;
 	if (ssh->fd >= 0)
 		close(ssh->fd);
-	ssh->fd = -1;
+	if (ssh->timer >= 0)
+		close(ssh->timer);
+	ssh->fd = ssh->timer = -1;
 	strbuf_release(&ssh->out);
 }
