@@ -60,11 +60,8 @@ static enum answer settle(struct auth *a, int rc, uint64_t before, struct error 
 
 	if (rc == 0)
 		return ANSWER_YES;
-	if (ssh->goodbye[0]) {
-		error_set(err, ERROR_AUTH, "'%s' port %d refused user '%s': %s", ssh->host, ssh->port, ssh->user,
-			  ssh->goodbye);
-		return ANSWER_UNKNOWN;
-	}
+	if (ssh->goodbye[0])
+		return ANSWER_NO; /* MaxAuthTries of the host, say */
 	if (ssh->closed || rc == LIBSSH2_ERROR_TIMEOUT || rc == LIBSSH2_ERROR_ALLOC) {
 		ssh_fail(ssh, rc, err);
 		return ANSWER_UNKNOWN;
@@ -224,25 +221,31 @@ static int count_files(const struct auth *a)
 
 /* --- all of them ---------------------------------------------------------- */
 
+static bool may_try(const struct auth *a, enum answer answer, int tries_max)
+{
+	return answer == ANSWER_NO && a->tries < tries_max && !a->ssh->goodbye[0];
+}
+
 static enum answer try_all(struct auth *a, struct error *err)
 {
 	int files = count_files(a), for_agent = files < TRIES_MAX ? TRIES_MAX - files : 1;
 	enum answer answer = ANSWER_NO;
 
-	for (size_t i = 0; i < a->n_keys && answer == ANSWER_NO && a->tries < for_agent; i++)
+	for (size_t i = 0; i < a->n_keys && may_try(a, answer, for_agent); i++)
 		answer = try_key(a, a->keys[i], err);
-	for (size_t i = 0; i < a->n_ids && answer == ANSWER_NO && a->tries < TRIES_MAX; i++)
+	for (size_t i = 0; i < a->n_ids && may_try(a, answer, TRIES_MAX); i++)
 		if (!a->ids[i].obstacle && !is_in_agent(a, &a->ids[i]))
 			answer = try_file(a, &a->ids[i], err);
 	return answer;
 }
 
-/* What the host would accept, for the message; "" when it does not say. */
-static char *accepted_methods(struct ssh *ssh)
+/* What the host would accept, for the message; "" when it does not say.  The question counts as a try, too. */
+static char *accepted_methods(const struct auth *a)
 {
+	struct ssh *ssh = a->ssh;
 	char *list = NULL;
 
-	while (!ssh->closed) {
+	while (a->tries < TRIES_MAX && !ssh->closed && !ssh->goodbye[0]) {
 		list = libssh2_userauth_list(ssh->session, ssh->user, (unsigned int)strlen(ssh->user));
 		if (list || libssh2_session_last_errno(ssh->session) != LIBSSH2_ERROR_EAGAIN ||
 		    ssh_socket_wait(ssh, NULL) != 0)
@@ -268,10 +271,12 @@ static int nothing_accepted(struct auth *a, struct error *err)
 {
 	struct ssh *ssh = a->ssh;
 	char *login = xasprintf("%s@%s", ssh->user, ssh->host), *quoted = shquote(login);
-	char *methods = accepted_methods(ssh);
+	char *methods = accepted_methods(a);
 	struct strbuf sb = STRBUF_INIT;
 
 	add_tried(a, &sb);
+	if (ssh->goodbye[0])
+		strbuf_addf(&sb, "; it ended the connection: %s", ssh->goodbye);
 	if (*methods)
 		strbuf_addf(&sb, "; the host accepts: %s", methods);
 	if (a->signature_refused && *methods && !strstr(methods, "publickey"))
