@@ -129,7 +129,7 @@ static int resolve_in_child(struct ssh *ssh, struct resolved *out, struct error 
 		return -1;
 	}
 	if (pid == 0) {
-		resolve(ssh, AI_ADDRCONFIG, out);
+		resolve(ssh, 0, out);
 		_exit(write(fds[1], out, sizeof *out) != (ssize_t)sizeof *out);
 	}
 	close(fds[1]);
