@@ -11,7 +11,7 @@
 #include "util/clock.h"
 
 enum {
-	TICK_LEASE_MS = 10 * 60 * 1000, /* a holder on another host that shares the store is believed this long */
+	TICK_LEASE_MS = 6 * 3600 * 1000, /* a holder on another host that shares the store is believed this long */
 	TICK_LOST_MS = 24 * 3600 * 1000, /* a LOST job alone makes a tick worth it this long */
 };
 

@@ -189,9 +189,12 @@ static bool is_same(const struct proc *a, const struct proc *b)
 
 static bool is_free(const struct lease *l, const struct proc *self, int64_t now)
 {
-	if (!l->taken || (l->until >= 0 && l->until <= now))
+	enum answer alive = l->sane ? proc_alive(&l->holder) : ANSWER_UNKNOWN;
+
+	if (!l->taken || (l->sane && is_same(&l->holder, self)))
 		return true;
-	return l->sane && (is_same(&l->holder, self) || proc_alive(&l->holder) == ANSWER_NO);
+	/* Who lives may be hours into an upload; the expiry is for those who cannot be judged from here. */
+	return alive == ANSWER_NO || (alive == ANSWER_UNKNOWN && l->until >= 0 && l->until <= now);
 }
 
 static int held(struct store *s, const char *name, const struct lease *l, struct error *err)

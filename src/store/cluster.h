@@ -28,8 +28,8 @@ int cluster_answered(struct store *s, const char *name, int64_t skew_ms, const c
 int cluster_failed(struct store *s, const char *name, const struct error *why, struct error *err);
 
 /* One kedge at a time works on a cluster.  Take the lease for ttl_ms: 0 taken (or renewed by the same process), -1 with ERROR_BUSY naming
-   the holder (host, pid, since).  It is free when it has expired, whoever held it, or when its holder on this host is dead (proc.h).  What
-   cannot be judged is held: until its expiry when that can be read, else until a human clears it. */
+   the holder (host, pid, since).  A holder on this host is judged by its life alone (proc.h): alive it holds, however long its work takes;
+   dead it is taken over at once.  What cannot be judged is held: until its expiry when that can be read, else until a human clears it. */
 int cluster_lease(struct store *s, const char *name, int64_t ttl_ms, struct error *err);
 void cluster_unlease(struct store *s, const char *name); /* only our own; best effort */
 
