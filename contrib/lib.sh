@@ -47,7 +47,10 @@ packages_install() {
 			trap "exit 1" HUP INT TERM
 		fi
 		server=$(command -v sshd /usr/sbin/sshd)
-		apt-get -qq update || exit
+		output=$(apt-get -qq update 2>&1) || {
+			printf "%s\n" "$output" >&2
+			exit 1
+		}
 		for package; do
 			shift
 			if [ -n "$(apt-cache -q=0 --names-only search "^$package\$")" ]; then set -- "$@" "$package"; fi
