@@ -106,7 +106,7 @@ int sftp_put_all(struct sftp *s, struct sftp_put *puts, size_t n, const struct s
 
 /* Read from offset on, at most max bytes (UINT64_MAX: to the end), in order, to sink.  *size_out (may be NULL):
    bytes given.  NOT_FOUND when the file is missing.  The sink may not use the session.  Memory: a window of
-   16 MiB when the server answers out of order, next to nothing when in order.  A FIFO would hang
+   at most 16 MiB when the server answers out of order, next to nothing when in order.  A FIFO would hang
    it until the deadline: look first where that may be. */
 typedef int sftp_sink_f(void *arg, const void *data, size_t n, struct error *err);
 int sftp_get(struct sftp *s, const char *path, uint64_t offset, uint64_t max, sftp_sink_f *sink, void *arg,

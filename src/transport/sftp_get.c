@@ -6,6 +6,10 @@
  * short answer is asked again from where it ended.  The size that STAT tells beside the
  * OPEN is a hint that saves a round trip and useless READs; past it the window begins
  * with one READ, which usually finds the end, and doubles as long as the file goes on.
+ *
+ * The window follows the line: twice what it carries in one round trip.  More than that
+ * waits in sshd, whose buffer is copied each time it grows: on a short line a window of
+ * 16 MiB is four times slower than one of 2.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -13,11 +17,13 @@
 #include "transport/sftp.h"
 #include "transport/sftp_codec.h"
 #include "transport/sftp_copy.h"
+#include "util/clock.h"
 #include "util/strbuf.h"
 #include "util/xalloc.h"
 
 enum {
-	WINDOW = 16 << 20, /* asked for and not yet given: 50 ms at 300 MB/s; bounds what is kept out of order */
+	MIN_WINDOW = 2 << 20,  /* asked for and not yet given */
+	MAX_WINDOW = 16 << 20, /* 50 ms at 150 MB/s and as much again; bounds what is kept out of order */
 	MAX_PARTS = 512,
 };
 
@@ -43,6 +49,9 @@ struct get {
 	struct part parts[MAX_PARTS]; /* a ring */
 	size_t head, count;
 	size_t ahead, beyond; /* parts past the hint: allowed, and there */
+	uint64_t window;
+	int64_t began, round_trip;                /* ms */
+	int64_t measured_at; uint64_t given_then; /* when the window was fitted */
 	size_t waiting;
 	uint64_t given;
 	bool done;            /* begin no more READs: the end was seen, or it failed */
@@ -162,12 +171,27 @@ static int on_read(void *arg, uint64_t index, enum sftp_type type, struct sftp_r
 	return 0;
 }
 
+/* Once a round trip.  It only grows: what comes in bursts looks like little in between. */
+static void fit_window(struct get *g)
+{
+	int64_t now = clock_boot_ms(), passed = now - g->measured_at;
+	uint64_t fit;
+
+	if (passed <= g->round_trip)
+		return;
+	fit = 2 * (g->given - g->given_then) * (uint64_t)g->round_trip / (uint64_t)passed;
+	if (fit > g->window)
+		g->window = fit < MAX_WINDOW ? fit : MAX_WINDOW;
+	g->measured_at = now;
+	g->given_then = g->given;
+}
+
 static void ask_more(struct get *g)
 {
 	size_t chunk = sftp_max_read(g->s);
 
 	while (g->opened && !g->done && g->next < g->limit && g->count < MAX_PARTS &&
-	       g->next - (g->from + g->given) + chunk <= WINDOW) {
+	       g->next - (g->from + g->given) + chunk <= g->window) {
 		struct part *p = &g->parts[(g->head + g->count) % MAX_PARTS];
 		bool beyond = g->next >= g->hint;
 		uint64_t end = !beyond && g->hint < g->limit ? g->hint : g->limit;
@@ -193,6 +217,8 @@ static int on_stat(void *arg, uint64_t tag, enum sftp_type type, struct sftp_rea
 
 	(void)tag;
 	g->waiting--;
+	g->measured_at = clock_boot_ms();
+	g->round_trip = g->measured_at - g->began + 1;
 	if (type == SFTP_STATUS)
 		return 0; /* OPEN says why */
 	if (type != SFTP_ATTRS)
@@ -235,6 +261,7 @@ static void open_file(struct get *g)
 	sftp_add_u32(sb, 0); /* no attributes */
 	sftp_send(g->s, on_open, g, 0);
 	g->waiting = 2;
+	g->began = g->measured_at = clock_boot_ms();
 }
 
 static int run(struct get *g, struct error *err)
@@ -243,6 +270,7 @@ static int run(struct get *g, struct error *err)
 	while (g->waiting > 0) {
 		if (sftp_pump(g->s, true, err) != 0)
 			return sftp_wrap(err, "cannot read", g->path);
+		fit_window(g);
 		ask_more(g);
 	}
 	if (g->opened)
@@ -267,6 +295,7 @@ int sftp_get(struct sftp *s, const char *path, uint64_t offset, uint64_t max, sf
 	g->from = g->next = offset;
 	g->limit = max < UINT64_MAX - offset ? offset + max : UINT64_MAX;
 	g->ahead = 1;
+	g->window = MIN_WINDOW;
 	rc = run(g, err);
 	if (rc == 0 && size_out)
 		*size_out = g->given;
