@@ -62,12 +62,19 @@ static bool grace_is_over(const struct facts *f)
 static void maybe_lost(const struct facts *f, struct decision *d, const char *reason, const char *why)
 {
 	d->missing = true;
-	if (f->row->cancel_ms && strcmp(reason, "deleted")) {
+	if (f->row->cancel_ms) {
 		go_to(d, JOB_CANCELLED, "cancelled", "cancelled");
 		return;
 	}
 	if (!grace_is_over(f))
 		return;
+	if (f->seen->exit_rc >= 0) { /* run.sh's own record, with the token, written just before the marker */
+		d->exit_code = f->seen->exit_rc;
+		go_to(d, f->seen->exit_rc ? JOB_FAILED : JOB_SUCCEEDED, f->seen->exit_rc ? "failed" : "succeeded",
+		      f->seen->exit_rc ? "exit" : NULL);
+		snprintf(d->message, sizeof d->message, "its marker is missing; run.sh recorded exit status %d", f->seen->exit_rc);
+		return;
+	}
 	go_to(d, JOB_LOST, "lost", reason);
 	snprintf(d->message, sizeof d->message, "%s", why);
 }
@@ -130,6 +137,20 @@ static void after_fence(const struct facts *f, struct decision *d)
 	}
 }
 
+/* Its files are gone, or its claim is: what lives of it carries the token. */
+static void without_files(const struct facts *f, struct decision *d, const char *why)
+{
+	if (f->seen->proc == OBS_PROC_ORPHANED) {
+		d->orphaned = true;
+		snprintf(d->message, sizeof d->message, "%s, processes of the job still run", why);
+		if (f->row->state == JOB_RUNNING && !f->row->orphaned)
+			go_to(d, JOB_RUNNING, "orphaned", NULL);
+		maybe_signal(f, d);
+	} else if (f->seen->proc == OBS_PROC_DEAD) {
+		maybe_lost(f, d, "deleted", why);
+	}
+}
+
 /* Launched at all?  By whom, and what came of it. */
 static void before_go(const struct facts *f, struct decision *d)
 {
@@ -168,9 +189,7 @@ void decide(const struct job *row, int64_t attempt_launched_ms, const struct obs
 	if (job_state_is_over(row->state))
 		return; /* LOST waits for a late marker only */
 	if (seen->tree == OBS_TREE_GONE) {
-		maybe_lost(&f, out, "deleted", "its tree was deleted on the cluster");
-		if (out->state == row->state)
-			maybe_signal(&f, out); /* processes may outlive their files */
+		without_files(&f, out, "its tree was deleted on the cluster");
 		return;
 	}
 	switch (seen->go) {
@@ -182,7 +201,9 @@ void decide(const struct job *row, int64_t attempt_launched_ms, const struct obs
 			after_fence(&f, out);
 		break;
 	case OBS_CLAIM_NONE:
-		if (row->state != JOB_RUNNING) /* what was seen before is not unseen: a stale directory */
+		if (row->state == JOB_RUNNING) /* what was seen is not unseen: a stale directory, or a deleted file */
+			without_files(&f, out, "its claim was deleted on the cluster");
+		else
 			before_go(&f, out);
 		break;
 	case OBS_CLAIM_PENDING:

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/cluster.h"
 #include "stage/site.h"
 #include "template/builtin.h"
 #include "util/strbuf.h"
@@ -208,20 +209,29 @@ static struct launch_job *find(struct launch_job *jobs, size_t n, const char *id
 	return NULL;
 }
 
+/* What was read so far. */
+struct progress {
+	bool header, end;
+	size_t jobs;
+};
+
 /* One line into its job.  false: not of the grammar. */
-static bool parse_line(char *line, struct launch_job *jobs, size_t n, size_t hint, struct launch_facts *facts,
-		       bool *header)
+static bool parse_line(char *line, struct launch_job *jobs, size_t n, struct launch_facts *facts, struct progress *p)
 {
 	char *f[LOOK_MAX_FIELDS];
-	size_t count = split(line, f);
+	size_t count = split(line, f), hint = p->jobs;
 	struct observation o = { 0 };
+	int64_t said;
 
-	if (!count)
+	if (!count || p->end)
 		return false;
 	if (!strcmp(f[0], "H"))
-		return !*header && (*header = parse_header(f, count, facts));
-	if (strcmp(f[0], "J") || count != 25 || !*header)
+		return !p->header && (p->header = parse_header(f, count, facts));
+	if (!strcmp(f[0], "E"))
+		return p->header && count == 2 && parse_number(f[1], INT_MAX, &said) && (size_t)said == p->jobs && (p->end = true);
+	if (strcmp(f[0], "J") || count != 25 || !p->header)
 		return false;
+	p->jobs++;
 	struct launch_job *job = hint < n ? find(&jobs[hint], 1, f[1], f[2]) : NULL;
 	if (!job)
 		job = find(jobs, n, f[1], f[2]);
@@ -244,7 +254,7 @@ int look_parse(const char *reply, size_t len, struct launch_job *jobs, size_t n,
 	       struct error *err)
 {
 	struct strbuf copy = STRBUF_INIT;
-	bool header = false;
+	struct progress p = { 0 };
 	size_t no = 0;
 	int rc = -1;
 
@@ -261,14 +271,14 @@ int look_parse(const char *reply, size_t len, struct launch_job *jobs, size_t n,
 			goto out;
 		}
 		*end = 0;
-		if (!parse_line(line, jobs, n, no ? no - 1 : 0, facts, &header)) {
+		if (!parse_line(line, jobs, n, facts, &p)) {
 			error_set(err, ERROR_PROTOCOL, "line %zu of the look's reply cannot be read", no + 1);
 			goto out;
 		}
 		no++;
 	}
-	if (!header) {
-		error_set(err, ERROR_PROTOCOL, "the look's reply is empty");
+	if (!p.end || p.jobs != n) {
+		error_set(err, ERROR_PROTOCOL, "the look's reply tells of %zu of %zu jobs", p.jobs, n);
 		goto out;
 	}
 	rc = 0;
@@ -296,6 +306,8 @@ int look_jobs(struct site *site, struct launch_job *jobs, size_t n, struct launc
 		goto out;
 	}
 	rc = look_parse(reply.buf, reply.len, jobs, n, facts, err);
+	if (rc)
+		error_wrap(err, "cluster '%s'", site_cluster(site)->name);
 out:
 	vars_release(&vars);
 	strbuf_release(&body);

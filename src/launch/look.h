@@ -12,7 +12,7 @@ enum { LOOK_NO_ROOT = 3 }; /* status of a remote script that could not enter roo
 int look_jobs(struct site *site, struct launch_job *jobs, size_t n, struct launch_facts *facts, struct error *err);
 
 /* Parse a reply of remote/look.sh.  A line that does not follow the grammar makes the whole reply PROTOCOL: nothing is
-   taken from it.  Jobs without a line stay OBS_TREE_UNKNOWN. */
+   taken from it.  So does a reply that does not tell of every job, or lacks its last line. */
 int look_parse(const char *reply, size_t len, struct launch_job *jobs, size_t n, struct launch_facts *facts,
 	       struct error *err);
 

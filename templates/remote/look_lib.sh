@@ -5,13 +5,16 @@
 # Reply, fields separated by one blank, "-" for none, "?" for listed but not readable (blanks in text are %20, % is %25):
 #   H HOST BOOT NOW FREE_KIB
 #   J ID N TREE GO LAUNCH PROC WORKER HOST BOOT PID START SID AT GPUS RC MARKER REASON CODE SIGNAL ENDED EXIT BEAT ERR PROGRESS
+#   E COUNT                                   the last line: how many J lines there were
+# A job owns its directory and may put anything there: what is no regular file is not opened, text is cut, and a value that
+# does not look like one is none.
 kedge_look() {
 	kedge_host=$(uname -n)
 	kedge_boot=-
 	IFS= read -r kedge_boot 2>/dev/null < /proc/sys/kernel/random/boot_id
 	kedge_free=$(df -Pk . 2>/dev/null | awk 'END { print $4 }')
 	printf 'H %s %s %s %s\n' "$kedge_host" "$kedge_boot" "$(date +%s)" "${kedge_free:--}"
-	awk -v host="$kedge_host" -v boot="$kedge_boot" "$kedge_awk_lib"'
+	kedge_lines=$(awk -v host="$kedge_host" -v boot="$kedge_boot" "$kedge_awk_lib"'
 		function claim(file,    line, n) {
 			delete f
 			n = (getline line < file)
@@ -54,13 +57,15 @@ kedge_look() {
 			worker = launch == "worker" ? judge() : "-"
 			go = claim(dir "/go")
 			proc = go == "run" ? judge() : "-"
-			print id, n, token, go, launch, proc, worker, word("host"), word("boot"), word("pid"), word("start"), \
-				word("sid"), word("at"), word("gpus")
+			print id, n, token, go, launch, proc, worker, plain("host", 250), plain("boot", 36), number("pid"), \
+				number("start"), number("sid"), number("at"), plain("gpus", 250)
 		}' | while read -r id n token kedge_rest; do
 		kedge_seen=
 		if [ -d "$id" ]; then
 			kedge_tree=there
 			for kedge_f in "$id"/outputs/[SFp][UAr]* "$id/.kedge/a$n"/*; do
+				# no regular file, and not just unseen yet
+				[ -f "$kedge_f" ] || [ ! -e "$kedge_f" ] || continue
 				case $kedge_f in
 				"$id/outputs/SUCCESS") kedge_seen=${kedge_seen}S ;;
 				"$id/outputs/FAILED") kedge_seen=${kedge_seen}F ;;
@@ -79,7 +84,14 @@ kedge_look() {
 			done
 		fi
 		printf '%s %s %s %s -%s %s\n' "$id" "$n" "$token" $kedge_tree "$kedge_seen" "$kedge_rest"
-	done | awk "$kedge_awk_lib"'
+	done)
+	# Which progress files are small enough to be read: one find for all.
+	kedge_files=$(printf '%s\n' "$kedge_lines" | awk '$5 ~ /p/ { print $1 "/outputs/progress.json" }')
+	# shellcheck disable=SC2086 # ids are plain words
+	{
+		[ -z "$kedge_files" ] || find $kedge_files -prune -type f -size -9 2>/dev/null
+		printf '%s\n' "$kedge_lines"
+	} | awk "$kedge_awk_lib"'
 		function read_line(file,    line, n) {
 			line = ""
 			n = (getline line < file)
@@ -103,18 +115,19 @@ kedge_look() {
 			close(file)
 			return length(all) <= 2048 ? foreign(all, 2048) : "-"
 		}
-		function emit(i, proc) { print head[i], proc, tail[i] }
-		{
+		function emit(i, proc) { print head[i], proc, tail[i]; count++ }
+		NF == 1 { small[$1] = 1 }
+		NF >= 16 {
 			id = $1; n = $2; token = $3; tree = $4; seen = $5; go = $6; launch = $7; proc = $8
 			dir = id "/.kedge/a" n
 			if (go == "-" && listed("g")) go = "?"
 			if (launch == "-" && listed("l")) launch = "?"
 			rc = "-"
-			if (listed("r")) rc = ours(dir "/launch.rc") ? word("rc") : "?"
+			if (listed("r")) rc = ours(dir "/launch.rc") ? status("rc") : "?"
 			exited = "-"
-			if (listed("e")) exited = ours(dir "/exit") ? word("exit_code") : "?"
+			if (listed("e")) exited = ours(dir "/exit") ? status("exit_code") : "?"
 			beat = "-"
-			if (listed("h") && ours(dir "/heartbeat")) beat = word("n")
+			if (listed("h") && ours(dir "/heartbeat")) beat = number("n")
 			marker = reason = code = sig = ended = "-"
 			for (i = 1; i <= 2; i++) {
 				if (!listed(substr("SF", i, 1)))
@@ -122,38 +135,41 @@ kedge_look() {
 				file = id "/outputs/" (i == 1 ? "SUCCESS" : "FAILED")
 				if (ours(file)) {
 					marker = substr("SF", i, 1)
-					reason = word("reason"); code = word("exit_code"); sig = word("signal"); ended = word("ended")
+					reason = plain("reason", 15); code = status("exit_code"); sig = status("signal")
+					ended = number("ended")
 					break
 				}
 				if (got == "")
 					marker = "?"
 			}
 			err = (rc != "-" && rc != "?" && rc != "0") ? last_line(dir "/launch.err") : "-"
-			progress = listed("p") ? whole(id "/outputs/progress.json") : "-"
+			progress = (id "/outputs/progress.json") in small ? whole(id "/outputs/progress.json") : "-"
 			head[NR] = "J " id " " n " " tree " " go " " launch
 			tail[NR] = $9 " " $10 " " $11 " " $12 " " $13 " " $14 " " $15 " " $16 " " rc " " marker " " reason " " code " " sig " " \
 				ended " " exited " " beat " " err " " progress
-			if (proc == "dead" && marker == "-") {
-				dead[NR] = token
+			if (marker == "-" && (proc == "dead" || go == "-")) {
+				token_of[NR] = token
+				proc_of[NR] = proc == "-" ? "dead" : proc
 				any = 1
 			} else {
 				emit(NR, proc)
 			}
 		}
 		END {
-			if (!any)
-				exit 0
-			# Dead, and no marker: does anything that carries the token live?
-			scan = "cat /proc/[0-9]*/environ 2>/dev/null | tr \"\\000\" \"\\n\" | grep -e ^KEDGE_TOKEN= -e ^LC_ALL=C 2>/dev/null"
-			while ((scan | getline line) > 0) {
-				works = 1
-				if (sub(/^KEDGE_TOKEN=/, "", line))
-					lives[line] = 1
+			# Dead or unclaimed, and no marker: does anything that carries the token live?
+			if (any) {
+				scan = "cat /proc/[0-9]*/environ 2>/dev/null | tr \"\\000\" \"\\n\" | grep -e ^KEDGE_TOKEN= -e ^LC_ALL=C 2>/dev/null"
+				while ((scan | getline line) > 0) {
+					works = 1
+					if (sub(/^KEDGE_TOKEN=/, "", line))
+						lives[line] = 1
+				}
+				close(scan)
 			}
-			close(scan)
-			for (i in dead)
-				emit(i, !works ? "unknown" : (dead[i] in lives) ? "orphaned" : "dead")
-		}'
+			for (i in token_of)
+				emit(i, !works ? "unknown" : (token_of[i] in lives) ? "orphaned" : proc_of[i])
+			print "E", count + 0
+		}' | tr -d '\000'
 }
 # Shared by both: "kedge=1 name=value ..." lines, and foreign text made one field.
 kedge_awk_lib='
@@ -172,5 +188,9 @@ kedge_awk_lib='
 		gsub(/[ \t]/, "%20", s)
 		return s == "" ? "-" : s
 	}
-	function word(name) { return foreign(f[name], 250) }
+	function number(name) { return f[name] ~ /^[0-9]+$/ && length(f[name]) <= 15 ? f[name] : "-" }
+	function status(name) { return f[name] ~ /^[0-9]+$/ && length(f[name]) <= 3 && f[name] + 0 <= 255 ? f[name] + 0 : "-" }
+	function plain(name, max) {
+		return f[name] ~ /^[A-Za-z0-9._,:\/?-]+$/ && length(f[name]) <= max ? f[name] : "-"
+	}
 '

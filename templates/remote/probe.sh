@@ -19,6 +19,8 @@ if [ -w "$kedge_dir" ] && kedge_t=$kedge_dir/.kedge-probe.$$ && (umask 077 && mk
 		say fail hard-links "not supported in $kedge_dir: a launch cannot be claimed there; choose another root"
 	fi
 	rm -rf "$kedge_t"
+elif [ -w "$kedge_dir" ]; then
+	say fail root "nothing can be made in $kedge_dir"
 fi
 kedge_free=$(df -Pk "$kedge_dir" 2>/dev/null | awk 'END { print $4 }')
 case $kedge_free in

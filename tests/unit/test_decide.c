@@ -66,8 +66,10 @@ static const struct row rows[] = {
 	  JOB_LAUNCHING, NULL, DECIDE_FENCE, NULL },
 	{ "cancel before go: fence", JOB_LAUNCHING, 1, 0, 0, 0, 0, NONE, RUN, 0, ALIVE, NORC, NOMARK, "",
 	  JOB_LAUNCHING, NULL, DECIDE_FENCE, NULL },
-	{ "go hides behind a stale directory: a running job is not launched again", JOB_RUNNING, 0, 0, 0, 0, 0, NONE, NONE, 0, 0,
+	{ "go hides behind a stale directory: a running job is not launched again", JOB_RUNNING, 0, 0, 0, 0, 0, NONE, NONE, DEAD, 0,
 	  NORC, NOMARK, "", JOB_RUNNING, NULL, NOTHING, NULL },
+	{ "go was deleted, the job lives: cancel reaches it by its token", JOB_RUNNING, 1, 0, 0, 0, 0, NONE, NONE,
+	  OBS_PROC_ORPHANED, 0, NORC, NOMARK, "", JOB_RUNNING, "orphaned", DECIDE_TERM, NULL },
 	/* fenced */
 	{ "fenced, no room: later", JOB_LAUNCHING, 0, 0, 0, 0, 0, FENCE, RUN, 0, DEAD, 75, NOMARK, "",
 	  JOB_PENDING, "deferred", NOTHING, "resources" },
@@ -180,7 +182,7 @@ static void visit_all(void (*visit)(const struct job *, const struct observation
 	static const enum job_state states[] = { JOB_LAUNCHING, JOB_QUEUED, JOB_RUNNING, JOB_LOST };
 	static const int rcs[] = { OBS_RC_PENDING, OBS_RC_NONE, 0, 2, 75 };
 
-	for (unsigned n = 0; n < 4u * 3 * 4 * 3 * 7 * 7 * 5 * 4 * 2 * 2; n++) {
+	for (unsigned n = 0; n < 4u * 3 * 4 * 3 * 7 * 7 * 5 * 4 * 2 * 2 * 3; n++) {
 		unsigned k = n;
 		struct job job = { .number = 1, .exit_code = -1 };
 		struct observation o = { .exit_code = 3, .exit_rc = OBS_RC_NONE };
@@ -198,6 +200,8 @@ static void visit_all(void (*visit)(const struct job *, const struct observation
 			job.missing_ms = LONG_AGO;
 			job.missing_looks = 5;
 		}
+		k /= 2;
+		o.exit_rc = k % 3 == 0 ? OBS_RC_NONE : k % 3 == 1 ? 0 : 3;
 		decide(&job, LONG_AGO, &o, NOW, &policy, &d);
 		visit(&job, &o, &d);
 	}
@@ -237,12 +241,15 @@ static void nothing_is_tried_again_unless_it_was_fenced(void **state)
 
 static void check_no_false_failure(const struct job *job, const struct observation *o, const struct decision *d)
 {
+	bool dead = o->proc == OBS_PROC_DEAD || o->proc == OBS_PROC_REBOOTED;
+
 	if (d->state == JOB_FAILED && d->event)
-		assert_true(o->marker == OBS_MARKER_FAILED || (o->go == OBS_CLAIM_FENCE && o->launch_rc > 0));
+		assert_true(o->marker == OBS_MARKER_FAILED || (o->go == OBS_CLAIM_FENCE && o->launch_rc > 0) ||
+			    (dead && o->exit_rc > 0));
 	if (d->state == JOB_SUCCEEDED && d->event)
-		assert_int_equal(o->marker, OBS_MARKER_SUCCESS);
+		assert_true(o->marker == OBS_MARKER_SUCCESS || (dead && o->exit_rc == 0));
 	if (d->state == JOB_LOST && job->state != JOB_LOST)
-		assert_true(o->tree == OBS_TREE_GONE || o->proc == OBS_PROC_DEAD || o->proc == OBS_PROC_REBOOTED);
+		assert_true(dead);
 }
 
 static void no_end_without_a_marker_a_refusal_or_a_proven_death(void **state)
@@ -291,6 +298,14 @@ static void a_deleted_tree_is_lost_only_after_grace(void **state)
 	(void)state;
 	make(&r, &job, &o);
 	o.tree = OBS_TREE_GONE;
+	o.proc = OBS_PROC_ORPHANED;
+	job.missing_ms = NOW - policy.lost_after_ms;
+	job.missing_looks = 9;
+	decide(&job, LONG_AGO, &o, NOW, &policy, &d);
+	assert_int_equal(d.state, JOB_RUNNING); /* its processes outlive its files */
+	assert_true(d.orphaned);
+	job.missing_ms = job.missing_looks = 0;
+	o.proc = OBS_PROC_DEAD;
 	decide(&job, LONG_AGO, &o, NOW, &policy, &d);
 	assert_int_equal(d.state, JOB_RUNNING);
 	assert_true(d.missing);

@@ -38,7 +38,7 @@ static void a_whole_reply_is_understood(void **state)
 	struct error err = { 0 };
 
 	(void)state;
-	assert_int_equal(parse(HEADER RUNNING FAILED REFUSED, &err), 0);
+	assert_int_equal(parse(HEADER RUNNING FAILED REFUSED "E 3\n", &err), 0);
 	assert_int_equal(facts.now_ms, 1795308470000);
 	assert_int_equal(facts.bytes_free, 1024 * 1024);
 	assert_string_equal(facts.host, "box");
@@ -62,14 +62,17 @@ static void a_whole_reply_is_understood(void **state)
 	assert_string_equal(jobs[2].seen.launch_err, "2 of 4 free, 100% used");
 }
 
-static void a_job_without_a_line_stays_unknown(void **state)
+static void a_reply_that_leaves_out_a_job_is_refused(void **state)
 {
 	struct error err = { 0 };
 
 	(void)state;
-	assert_int_equal(parse(HEADER FAILED, &err), 0);
-	assert_int_equal(jobs[0].seen.tree, OBS_TREE_UNKNOWN);
-	assert_int_equal(jobs[1].seen.tree, OBS_TREE_THERE);
+	assert_int_equal(parse(HEADER FAILED "E 1\n", &err), -1);
+	assert_int_equal(err.kind, ERROR_PROTOCOL);
+	assert_int_equal(jobs[1].seen.tree, OBS_TREE_UNKNOWN);
+	assert_int_equal(parse(HEADER RUNNING FAILED REFUSED, &err), -1); /* cut before its last line */
+	assert_int_equal(parse(HEADER RUNNING FAILED REFUSED "E 2\n", &err), -1);
+	assert_int_equal(parse(HEADER RUNNING FAILED REFUSED "E 3\nE 3\n", &err), -1);
 }
 
 static void a_bad_line_spoils_the_whole_reply(void **state)
@@ -132,7 +135,7 @@ static void foreign_text_is_cut_to_fit(void **state)
 	strbuf_addstr(&sb, HEADER "J id-1 1 there - - - - - - - - - - - - - - - - - - - ");
 	for (int i = 0; i < 4000; i++)
 		strbuf_addstr(&sb, "%20x");
-	strbuf_addstr(&sb, " -\n");
+	strbuf_addstr(&sb, " -\n" FAILED REFUSED "E 3\n");
 	assert_int_equal(parse(sb.buf, &err), 0);
 	assert_true(strlen(jobs[0].seen.launch_err) < sizeof jobs[0].seen.launch_err);
 	strbuf_release(&sb);
@@ -141,7 +144,7 @@ static void foreign_text_is_cut_to_fit(void **state)
 /* Every one-byte change of a good reply is either refused whole or leaves fields in their ranges. */
 static void mutations_never_break_the_parser(void **state)
 {
-	static const char good[] = HEADER RUNNING FAILED REFUSED;
+	static const char good[] = HEADER RUNNING FAILED REFUSED "E 3\n";
 	static const char with[] = { '\n', ' ', '-', '?', '%', '\xff', '0', '9', '\0' };
 	char copy[sizeof good];
 	int refused = 0;
@@ -163,7 +166,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_whole_reply_is_understood),
-		cmocka_unit_test(a_job_without_a_line_stays_unknown),
+		cmocka_unit_test(a_reply_that_leaves_out_a_job_is_refused),
 		cmocka_unit_test(a_bad_line_spoils_the_whole_reply),
 		cmocka_unit_test(good_lines_before_a_bad_one_are_not_taken),
 		cmocka_unit_test(a_nul_byte_is_refused),
