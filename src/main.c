@@ -2,7 +2,9 @@
  * kedge - send jobs to GPU clusters over SSH, and haul their state back.  Set-up, global options,
  * dispatch, exit status.
  */
+#include <errno.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -128,6 +130,16 @@ static int report(const struct error *err, int status)
 	return error_exit_status(err->kind);
 }
 
+/* What was printed may not have arrived: a full disk is told, a reader that went away is not. */
+static int flush_stdout(int status, struct error *err)
+{
+	if (!fflush(stdout) && !ferror(stdout))
+		return status;
+	if (errno == EPIPE)
+		return status ? status : 128 + SIGPIPE;
+	return error_errno(err, ERROR_STORE, errno, "cannot write to stdout");
+}
+
 static int dispatch(const struct cmd *cmd, const struct globals *g, int argc, char **argv, struct error *err)
 {
 	struct cmd_context ctx = { 0 };
@@ -135,15 +147,17 @@ static int dispatch(const struct cmd *cmd, const struct globals *g, int argc, ch
 	struct strbuf help = STRBUF_INIT;
 	int status = -1;
 
-	for (int i = 1; i < argc && strcmp(argv[i], "--") && (argv[i][0] == '-' || !cmd->posix_order); i++)
-		if (!strcmp(argv[i], "--help") || (!strcmp(argv[i], "-h") && i == 1)) {
+	if (!options_parse(cmd, argc, argv, &args, err)) {
+		if (args.help) {
 			options_help(cmd, &help);
 			fputs(help.buf, stdout);
 			strbuf_release(&help);
-			return 0;
+			status = 0;
+		} else if (!prepare(cmd, g, &ctx, err)) {
+			status = cmd->run(&ctx, &args, err);
 		}
-	if (!options_parse(cmd, argc, argv, &args, err) && !prepare(cmd, g, &ctx, err))
-		status = cmd->run(&ctx, &args, err);
+		status = flush_stdout(status, err);
+	}
 	options_release(&args);
 	release(&ctx);
 	return status;

@@ -29,26 +29,38 @@ static int64_t longest_kill_wait(struct cmd_context *ctx, const char *name, int6
 	return so_far;
 }
 
+/* Ask for one; numbers[] gets it when there is more to do. */
+static int cancel_one(struct cmd_context *ctx, struct job *job, int64_t *numbers, size_t *n, int64_t *wait_ms,
+		      struct error *err)
+{
+	if (job_state_is_over(job->state))
+		log_note("job %lld is over already: %s", (long long)job->number, strtab_word(job_states, (int)job->state));
+	else if (cancel_ask(ctx->store, job, err))
+		return -1;
+	if (!job_state_is_over(job->state)) {
+		numbers[(*n)++] = job->number;
+		*wait_ms = longest_kill_wait(ctx, job->cluster, *wait_ms);
+	}
+	return 0;
+}
+
+/* All names first: one that is wrong cancels nothing. */
 static int cancel_all(struct cmd_context *ctx, const struct cmd_args *args, int64_t *numbers, size_t *n, int64_t *wait_ms,
 		      struct error *err)
 {
-	for (int i = 0; i < args->n_rest; i++) {
-		struct job job;
-		if (job_find(ctx->store, args->rest[i], &job, err))
-			return -1;
-		if (job_state_is_over(job.state)) {
-			log_note("job %lld is over already: %s", (long long)job.number, strtab_word(job_states, (int)job.state));
-		} else if (cancel_ask(ctx->store, &job, err)) {
-			job_release(&job);
-			return -1;
-		}
-		if (!job_state_is_over(job.state)) {
-			numbers[(*n)++] = job.number;
-			*wait_ms = longest_kill_wait(ctx, job.cluster, *wait_ms);
-		}
-		job_release(&job);
+	struct job *jobs = xcalloc((size_t)args->n_rest, sizeof *jobs);
+	int rc = 0, found = 0;
+
+	while (!rc && found < args->n_rest) {
+		rc = job_find(ctx->store, args->rest[found], &jobs[found], err);
+		found += !rc;
 	}
-	return 0;
+	for (int i = 0; !rc && i < found; i++)
+		rc = cancel_one(ctx, &jobs[i], numbers, n, wait_ms, err);
+	for (int i = 0; i < found; i++)
+		job_release(&jobs[i]);
+	free(jobs);
+	return rc;
 }
 
 static int work_on_it(struct cmd_context *ctx, const int64_t *numbers, size_t n, int64_t wait_ms, bool wait,
@@ -72,7 +84,7 @@ static int run(struct cmd_context *ctx, const struct cmd_args *args, struct erro
 	int rc = -1;
 
 	if (!args->n_rest)
-		return error_set(err, ERROR_USAGE, "kedge cancel: a job is missing; see: kedge help cancel");
+		return error_set(err, ERROR_USAGE, "cancel: a job is missing; see: kedge help cancel");
 	numbers = xcalloc((size_t)args->n_rest, sizeof *numbers);
 	if (!cancel_all(ctx, args, numbers, &n, &wait_ms, err))
 		rc = work_on_it(ctx, numbers, n, wait_ms, !options_has(args, "no-wait"), err);
@@ -93,7 +105,7 @@ const struct cmd cmd_cancel = {
 static int run_release(struct cmd_context *ctx, const struct cmd_args *args, struct error *err)
 {
 	if (!args->n_rest)
-		return error_set(err, ERROR_USAGE, "kedge release: a job is missing; see: kedge help release");
+		return error_set(err, ERROR_USAGE, "release: a job is missing; see: kedge help release");
 	for (int i = 0; i < args->n_rest; i++) {
 		struct job job;
 		int rc;

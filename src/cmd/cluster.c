@@ -158,9 +158,9 @@ static int run(struct cmd_context *ctx, const struct cmd_args *args, struct erro
 	if (!strcmp(verb, "ls") && args->n_rest == 1)
 		return list(ctx, json, err);
 	if (strcmp(verb, "check") || args->n_rest > 2)
-		return error_set(err, ERROR_USAGE, "kedge cluster: 'ls' or 'check [NAME]' is expected; see: kedge help cluster");
+		return error_set(err, ERROR_USAGE, "cluster: 'ls' or 'check [NAME]' is expected; see: kedge help cluster");
 	if (!name)
-		return error_set(err, ERROR_USAGE, "kedge cluster check: which cluster? see: kedge cluster ls");
+		return error_set(err, ERROR_USAGE, "cluster check: which cluster? see: kedge cluster ls");
 	return check(ctx, name, json, err);
 }
 

@@ -46,6 +46,7 @@ struct cmd_args {
 	size_t n_given;
 	char **rest;        /* operands, NULL-terminated */
 	int n_rest;
+	bool help;          /* -h or --help was among the options; every command has it */
 };
 
 struct cmd {

@@ -50,7 +50,7 @@ static int run(struct cmd_context *ctx, const struct cmd_args *args, struct erro
 	struct printer p = { .origin = options_has(args, "origin") };
 
 	if (args->n_rest != 1 || strcmp(args->rest[0], "show"))
-		return error_set(err, ERROR_USAGE, "kedge config: 'show' is expected; see: kedge help config");
+		return error_set(err, ERROR_USAGE, "config: 'show' is expected; see: kedge help config");
 	if (options_has(args, "json"))
 		p.list = json_array();
 	config_visit(ctx->config, print_one, &p);

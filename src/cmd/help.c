@@ -28,7 +28,7 @@ static int run(struct cmd_context *ctx, const struct cmd_args *args, struct erro
 
 	(void)ctx;
 	if (args->n_rest > 1)
-		return error_set(err, ERROR_USAGE, "kedge help: one command at most; see: kedge help");
+		return error_set(err, ERROR_USAGE, "help: one command at most; see: kedge help");
 	if (!args->n_rest) {
 		overview();
 		return 0;

@@ -67,16 +67,19 @@ static int keep_bytes(void *arg, const void *data, size_t n, struct error *err)
 	return 0;
 }
 
-/* Print what is there from r->offset on.  A log that is not there yet is empty. */
-static int print_new(struct reader *r, struct error *err)
+/* Print what is there from r->offset on.  While one waits for it, a log that is not there yet is empty. */
+static int print_new(struct reader *r, bool wait, struct error *err)
 {
 	struct error why = { 0 };
 
 	if (!stage_read(r->site, r->job.job_id, log_path, r->offset, UINT64_MAX, print_bytes, r, &why) ||
-	    why.kind == ERROR_NOT_FOUND) {
+	    (wait && why.kind == ERROR_NOT_FOUND)) {
 		fflush(stdout);
 		return 0;
 	}
+	if (why.kind == ERROR_NOT_FOUND)
+		return error_set(err, ERROR_NOT_FOUND, "job %lld (%s) has no log on cluster '%s'", (long long)r->job.number,
+				 strtab_word(job_states, (int)r->job.state), r->job.cluster);
 	if (err)
 		*err = why;
 	return -1;
@@ -142,7 +145,7 @@ static int follow(struct reader *r, struct error *err)
 		if (refresh(r, &next_tick, err))
 			return -1;
 		over = job_state_is_over(r->job.state) || r->job.state == JOB_HELD;
-		if (print_new(r, err))
+		if (print_new(r, true, err))
 			return -1;
 		if (over)
 			return 0;
@@ -162,7 +165,7 @@ static int parse_lines(const char *text, long *lines, struct error *err)
 	errno = 0;
 	*lines = strtol(text, &end, 10);
 	if (errno || *end || *lines < 1)
-		return error_set(err, ERROR_USAGE, "kedge logs: -n '%s': a number of lines is expected", text);
+		return error_set(err, ERROR_USAGE, "logs: -n '%s': a number of lines is expected", text);
 	return 0;
 }
 
@@ -177,7 +180,7 @@ static int show(struct reader *r, long lines, bool follow_it, struct error *err)
 		return -1;
 	if (follow_it)
 		return follow(r, err);
-	return lines ? 0 : print_new(r, err);
+	return lines ? 0 : print_new(r, false, err);
 }
 
 static int run(struct cmd_context *ctx, const struct cmd_args *args, struct error *err)
@@ -187,7 +190,7 @@ static int run(struct cmd_context *ctx, const struct cmd_args *args, struct erro
 	int rc;
 
 	if (args->n_rest != 1)
-		return error_set(err, ERROR_USAGE, "kedge logs: one job is expected; see: kedge help logs");
+		return error_set(err, ERROR_USAGE, "logs: one job is expected; see: kedge help logs");
 	if (parse_lines(options_get(args, "lines"), &lines, err) || job_find(ctx->store, args->rest[0], &r.job, err))
 		return -1;
 	if (!r.job.attempt && !options_has(args, "follow")) {

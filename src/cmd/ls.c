@@ -73,8 +73,26 @@ static char *time_text(const struct job *j)
 	return xstrdup(text);
 }
 
-static char *why_text(const struct job *j)
+/* What the cluster of a waiting job said last. */
+static char *cluster_trouble(struct cmd_context *ctx, const struct job *j)
 {
+	struct cluster_row row;
+	char *text = NULL;
+
+	if (j->state != JOB_PENDING || cluster_row_get(ctx->store, j->cluster, &row, NULL))
+		return NULL;
+	if (row.last_error)
+		text = xstrdup(row.last_error);
+	cluster_row_release(&row);
+	return text;
+}
+
+static char *why_text(struct cmd_context *ctx, const struct job *j)
+{
+	char *trouble = j->message ? NULL : cluster_trouble(ctx, j);
+
+	if (trouble)
+		return trouble;
 	if (j->message)
 		return xasprintf("%s: %s", j->reason ? j->reason : "", j->message);
 	if (j->exit_code > 0)
@@ -100,7 +118,7 @@ static int print_table(struct cmd_context *ctx, const struct jobs *jobs, struct 
 		row[3] = xasprintf("%s%s", strtab_word(job_states, (int)j->state), j->orphaned ? "*" : "");
 		row[4] = time_text(j);
 		row[5] = seen_text(ctx, j);
-		row[6] = why_text(j);
+		row[6] = why_text(ctx, j);
 	}
 	rc = output_table(headers, COLUMNS, cells, jobs->n, err);
 	for (size_t i = 0; i < jobs->n * COLUMNS; i++)
@@ -125,7 +143,7 @@ static int run(struct cmd_context *ctx, const struct cmd_args *args, struct erro
 	int rc;
 
 	if (args->n_rest)
-		return error_set(err, ERROR_USAGE, "kedge ls takes no operands; for one job: kedge show %s", args->rest[0]);
+		return error_set(err, ERROR_USAGE, "ls takes no operands; for one job: kedge show %s", args->rest[0]);
 	if (make_filter(args, &filter, err) || (ctx->store && job_list(ctx->store, &filter, &jobs, err)))
 		return -1;
 	rc = options_has(args, "json") ? print_json(&jobs, err) : print_table(ctx, &jobs, err);

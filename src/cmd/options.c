@@ -32,9 +32,10 @@ static const struct cmd_option *find(const struct cmd *cmd, int value)
 static struct option *build(const struct cmd *cmd, struct strbuf *letters)
 {
 	size_t n = count(cmd);
-	struct option *longs = xcalloc(n + 1, sizeof *longs);
+	struct option *longs = xcalloc(n + 2, sizeof *longs);
 
-	strbuf_addstr(letters, cmd->posix_order ? "+:" : ":");
+	strbuf_addstr(letters, cmd->posix_order ? "+:h" : ":h");
+	longs[n] = (struct option){ "help", no_argument, NULL, 'h' };
 	for (size_t i = 0; i < n; i++) {
 		const struct cmd_option *o = &cmd->options[i];
 		longs[i].name = o->name;
@@ -57,9 +58,9 @@ static int unknown(const struct cmd *cmd, const char *word, struct error *err)
 		names[i] = cmd->options[i].name;
 	const char *near = strtab_nearest(name, names);
 	if (near)
-		error_set(err, ERROR_USAGE, "kedge %s: unknown option '%s'; did you mean '--%s'?", cmd->name, word, near);
+		error_set(err, ERROR_USAGE, "%s: unknown option '%s'; did you mean '--%s'?", cmd->name, word, near);
 	else
-		error_set(err, ERROR_USAGE, "kedge %s: unknown option '%s'; see: kedge help %s", cmd->name, word, cmd->name);
+		error_set(err, ERROR_USAGE, "%s: unknown option '%s'; see: kedge help %s", cmd->name, word, cmd->name);
 	free(name);
 	free(names);
 	return -1;
@@ -77,8 +78,12 @@ int options_parse(const struct cmd *cmd, int argc, char **argv, struct cmd_args 
 	opterr = 0;
 	while ((c = getopt_long(argc, argv, letters.buf, longs, NULL)) != -1) {
 		const struct cmd_option *o = find(cmd, c);
+		if (c == 'h' && !o) {
+			args.help = true;
+			continue;
+		}
 		if (c == ':') {
-			error_set(err, ERROR_USAGE, "kedge %s: option '%s' needs a value; see: kedge help %s", cmd->name,
+			error_set(err, ERROR_USAGE, "%s: option '%s' needs a value; see: kedge help %s", cmd->name,
 				  argv[optind - 1], cmd->name);
 			goto out;
 		}

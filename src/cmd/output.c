@@ -1,6 +1,5 @@
 #include "cmd/output.h"
 
-#include <errno.h>
 #include <libsmartcols.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +9,7 @@
 #include "store/job.h"
 #include "util/clock.h"
 #include "util/error.h"
+#include "util/log.h"
 #include "util/strbuf.h"
 #include "util/vis.h"
 #include "util/xalloc.h"
@@ -17,13 +17,6 @@
 bool output_is_tty(void)
 {
 	return isatty(STDOUT_FILENO);
-}
-
-static int flush(struct error *err)
-{
-	if (fflush(stdout) || ferror(stdout))
-		return error_errno(err, ERROR_STORE, errno, "cannot write to stdout");
-	return 0;
 }
 
 int output_json(json_t *object, struct error *err)
@@ -35,7 +28,7 @@ int output_json(json_t *object, struct error *err)
 		return error_set(err, ERROR_INTERNAL, "cannot make JSON");
 	puts(text);
 	free(text);
-	return flush(err);
+	return 0;
 }
 
 json_t *output_time(int64_t ms)
@@ -133,9 +126,24 @@ int output_table(const char *const *headers, size_t columns, char *const *cells,
 	else
 		for (size_t c = 0; c < columns; c++)
 			printf("%s%s", headers[c], c + 1 < columns ? " " : "\n");
-	rc = flush(err);
+	rc = 0;
 out:
 	if (tb)
 		scols_unref_table(tb);
 	return rc;
+}
+
+void output_say_state(void *arg, const struct job *j)
+{
+	struct strbuf why = STRBUF_INIT;
+
+	(void)arg;
+	if (j->reason)
+		strbuf_addf(&why, " (%s%s", j->reason, j->exit_code > 0 ? "" : ")");
+	if (j->reason && j->exit_code > 0)
+		strbuf_addf(&why, " %d)", j->exit_code);
+	if (j->message)
+		strbuf_addf(&why, ": %s", j->message);
+	log_note("job %lld %s%s", (long long)j->number, strtab_word(job_states, (int)j->state), why.buf);
+	strbuf_release(&why);
 }

@@ -14,7 +14,7 @@ struct attempts;
 struct events;
 struct error;
 
-/* Print object with a newline, keys in the order they were set; `object` is consumed. Write errors are ERROR_STORE. */
+/* Print object with a newline, keys in the order they were set; `object` is consumed.  main tells of write errors. */
 int output_json(json_t *object, struct error *err);
 json_t *output_time(int64_t ms);                 /* RFC 3339 string, null for 0 */
 json_t *output_job(const struct job *job);       /* the object of `ls` and `show` */
@@ -23,5 +23,8 @@ json_t *output_job(const struct job *job);       /* the object of `ls` and `show
 int output_table(const char *const *headers, size_t columns, char *const *cells, size_t rows, struct error *err);
 
 bool output_is_tty(void);
+
+/* "job 42 FAILED (exit 3)" as a note on stderr; for follow.changed, arg is not used. */
+void output_say_state(void *arg, const struct job *job);
 
 #endif

@@ -6,6 +6,7 @@
 #include "cmd/options.h"
 #include "config/config.h"
 #include "job/tick.h"
+#include "store/cluster.h"
 #include "store/job.h"
 #include "util/error.h"
 #include "util/log.h"
@@ -66,6 +67,19 @@ static int poll_one(struct cmd_context *ctx, const char *name, struct error *err
 	return rc;
 }
 
+/* Did the try before this one fail in the same way? */
+static bool is_old_news(struct cmd_context *ctx, const char *name, const struct error *why)
+{
+	struct cluster_row row;
+	bool old;
+
+	if (!error_is_unknown(why->kind) || cluster_row_get(ctx->store, name, &row, NULL))
+		return false;
+	old = row.fails > 1;
+	cluster_row_release(&row);
+	return old;
+}
+
 /* Every cluster that has a job, once each; the first failure is the exit status, all are told. */
 static int poll_all(struct cmd_context *ctx, const struct jobs *jobs, bool quiet, struct error *err)
 {
@@ -80,10 +94,12 @@ static int poll_all(struct cmd_context *ctx, const struct jobs *jobs, bool quiet
 			continue;
 		if (quiet && why.kind == ERROR_BUSY)
 			continue;
-		if (rc)
-			log_error("%s", why.text);
-		else
+		if (quiet && is_old_news(ctx, jobs->v[i].cluster, &why))
+			why.text[0] = 0; /* the exit status still tells; cron mails it once */
+		if (!err->kind)
 			*err = why;
+		else if (why.text[0])
+			log_error("%s", why.text);
 		rc = -1;
 		if (signals_caught())
 			break;
@@ -98,7 +114,7 @@ static int run(struct cmd_context *ctx, const struct cmd_args *args, struct erro
 	int rc;
 
 	if (args->n_rest)
-		return error_set(err, ERROR_USAGE, "kedge poll takes no operands; see: kedge help poll");
+		return error_set(err, ERROR_USAGE, "poll takes no operands; see: kedge help poll");
 	if (quiet)
 		log_set_level(LOG_ERROR);
 	if (open_jobs(ctx, &before, err))

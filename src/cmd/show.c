@@ -137,7 +137,7 @@ static int run(struct cmd_context *ctx, const struct cmd_args *args, struct erro
 	int rc = -1;
 
 	if (args->n_rest != 1)
-		return error_set(err, ERROR_USAGE, "kedge show: one job is expected; see: kedge help show");
+		return error_set(err, ERROR_USAGE, "show: one job is expected; see: kedge help show");
 	if (!ctx->store)
 		return error_set(err, ERROR_NOT_FOUND, "no job '%s': nothing was submitted yet", args->rest[0]);
 	if (job_find(ctx->store, args->rest[0], &job, err))

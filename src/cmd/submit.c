@@ -50,13 +50,21 @@ static bool has_suffix(const char *s, const char *suffix)
 	return n > m && !strcasecmp(s + n - m, suffix);
 }
 
+/* A value of the command line that is wrong is wrong usage. */
+static int wrong(struct error *err, const char *option)
+{
+	error_wrap(err, "--%s", option);
+	err->kind = ERROR_USAGE;
+	return -1;
+}
+
 static int apply_options(const struct cmd_args *args, const char *cwd, struct spec *spec, struct error *err)
 {
 	for (size_t i = 0; i < args->n_given; i++) {
 		const char *name = args->given[i].option->name, *value = args->given[i].value;
 		for (size_t k = 0; k < sizeof keys_of / sizeof keys_of[0]; k++)
 			if (!strcmp(keys_of[k].option, name) && spec_set(spec, keys_of[k].key, value, cwd, err))
-				return error_wrap(err, "--%s", name);
+				return wrong(err, name);
 		if (strcmp(name, "set"))
 			continue;
 		const char *eq = strchr(value, '=');
@@ -66,7 +74,7 @@ static int apply_options(const struct cmd_args *args, const char *cwd, struct sp
 		int rc = spec_set(spec, key, eq + 1, cwd, err);
 		free(key);
 		if (rc)
-			return error_wrap(err, "--set");
+			return wrong(err, "set");
 	}
 	return 0;
 }
@@ -76,11 +84,16 @@ static int from_script(const char *script, char **rest, const char *cwd, struct 
 {
 	char *real = realpath(script, NULL), *real_cwd = realpath(cwd, NULL);
 	char *dir = NULL, *name = NULL, *code = NULL;
+	struct stat st;
 	size_t n;
 	int rc = -1;
 
 	if (!real || !real_cwd) {
 		error_set(err, ERROR_NOT_FOUND, "'%s': no such script or job file", script);
+		goto out;
+	}
+	if (stat(real, &st) || !S_ISREG(st.st_mode)) {
+		error_set(err, ERROR_USAGE, "'%s' is not a file; a script or a job file is expected", script);
 		goto out;
 	}
 	n = strlen(real_cwd);
@@ -115,9 +128,9 @@ static int read_spec(const struct cmd_args *args, struct spec *spec, struct erro
 	if (!cwd)
 		return error_set(err, ERROR_SPEC, "the working directory cannot be read");
 	if (!args->n_rest)
-		rc = error_set(err, ERROR_USAGE, "kedge submit: a job file or a script is missing; see: kedge help submit");
+		rc = error_set(err, ERROR_USAGE, "submit: a job file or a script is missing; see: kedge help submit");
 	else if (has_suffix(args->rest[0], ".ini") && args->n_rest > 1)
-		rc = error_set(err, ERROR_USAGE, "kedge submit: a job file takes no arguments ('%s'); set args in its [job]",
+		rc = error_set(err, ERROR_USAGE, "submit: a job file takes no arguments ('%s'): options come before it, args belong in its [job]",
 			       args->rest[1]);
 	else if (has_suffix(args->rest[0], ".ini"))
 		rc = spec_read_file(args->rest[0], spec, err);
@@ -178,20 +191,11 @@ static int dry_run(const struct cluster *cluster, const struct spec *spec, struc
 	return rc;
 }
 
-static void say_state(void *arg, const struct job *job)
-{
-	(void)arg;
-	if (job->message)
-		log_note("job %lld %s: %s", (long long)job->number, strtab_word(job_states, (int)job->state), job->message);
-	else
-		log_note("job %lld %s", (long long)job->number, strtab_word(job_states, (int)job->state));
-}
-
 /* After the first tick: the exit status tells whether it is on its way. */
 static int outcome(struct cmd_context *ctx, struct job *job, bool wait, struct error *err)
 {
 	struct follow f = { .store = ctx->store, .config = ctx->config, .spool = ctx->spool, .deadline = DEADLINE_NONE,
-			    .changed = wait ? say_state : NULL };
+			    .changed = wait ? output_say_state : NULL };
 	struct error why = { 0 };
 	struct job now;
 	int rc = follow_once(&f, job->cluster, &why);

@@ -10,10 +10,13 @@
 #include "cmd/cmd.h"
 #include "cmd/options.h"
 #include "cmd/output.h"
+#include "util/error.h"
 
 static int run(struct cmd_context *ctx, const struct cmd_args *args, struct error *err)
 {
 	(void)ctx;
+	if (args->n_rest)
+		return error_set(err, ERROR_USAGE, "version takes no operands; see: kedge help version");
 	if (options_has(args, "json"))
 		return output_json(json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:s}", "schema", 1, "kedge", PACKAGE_VERSION,
 					     "libssh2", libssh2_version(0), "openssl", OpenSSL_version(OPENSSL_VERSION), "sqlite",

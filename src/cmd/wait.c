@@ -3,10 +3,10 @@
 
 #include "cmd/cmd.h"
 #include "cmd/options.h"
+#include "cmd/output.h"
 #include "job/follow.h"
 #include "store/job.h"
 #include "util/error.h"
-#include "util/log.h"
 #include "util/units.h"
 #include "util/xalloc.h"
 
@@ -15,13 +15,6 @@ static const struct cmd_option options[] = {
 	{ "exit-code", 0, NULL, "exit with the job's own exit code (one job only)" },
 	{ NULL },
 };
-
-static void say(void *arg, const struct job *job)
-{
-	(void)arg;
-	log_note("job %lld %s%s%s", (long long)job->number, strtab_word(job_states, (int)job->state), job->message ? ": " : "",
-		 job->message ? job->message : "");
-}
 
 /* 0 when all succeeded; a held one needs a human, and says so. */
 static int verdict(struct cmd_context *ctx, const int64_t *numbers, size_t n, bool exit_code, struct error *err)
@@ -44,15 +37,15 @@ static int verdict(struct cmd_context *ctx, const int64_t *numbers, size_t n, bo
 static int run(struct cmd_context *ctx, const struct cmd_args *args, struct error *err)
 {
 	struct follow f = { .store = ctx->store, .config = ctx->config, .spool = ctx->spool, .deadline = DEADLINE_NONE,
-			    .changed = say };
+			    .changed = output_say_state };
 	const char *timeout = options_get(args, "timeout");
 	int64_t *numbers, ms;
 	int rc = -1;
 
 	if (!args->n_rest)
-		return error_set(err, ERROR_USAGE, "kedge wait: a job is missing; see: kedge help wait");
+		return error_set(err, ERROR_USAGE, "wait: a job is missing; see: kedge help wait");
 	if (options_has(args, "exit-code") && args->n_rest > 1)
-		return error_set(err, ERROR_USAGE, "kedge wait: --exit-code goes with one job");
+		return error_set(err, ERROR_USAGE, "wait: --exit-code goes with one job");
 	if (timeout) {
 		if (units_parse_duration(timeout, &ms, err)) {
 			error_wrap(err, "--timeout");

@@ -19,7 +19,7 @@ enum {
 	DEFER_FIRST_MS = 20 * 1000,     /* 20 s, 40 s, 80 s, ... */
 	DEFER_MAX_MS = 3600 * 1000,
 	DEFER_MAX_TRIES = 5,            /* then a human is asked */
-	DEFER_ROOM_MS = 20 * 1000,      /* gpu-run had no room: soon again */
+	DEFER_ROOM_MAX_MS = 600 * 1000, /* gpu-run had no room: 20 s, doubling with each attempt up to this */
 };
 
 static int load_one(struct tick *tick, struct entry *e, struct error *err)
@@ -213,18 +213,24 @@ static bool take_news(const struct entry *e, struct job *after)
 	return news;
 }
 
+static int64_t later(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}
+
 static void take_times(const struct tick *tick, const struct entry *e, struct job *after)
 {
 	const struct observation *o = &e->launch.seen;
 	const struct decision *d = &e->decision;
 
+	/* The far clock is read in whole seconds: what it says is kept in the order in which it must have been. */
 	if (o->go == OBS_CLAIM_RUN && !after->started_ms)
-		after->started_ms = o->started_ms ? o->started_ms - tick->skew_ms : tick->now_ms;
+		after->started_ms = later(after->created_ms, o->started_ms ? o->started_ms - tick->skew_ms : tick->now_ms);
 	if (d->state == JOB_RUNNING)
 		after->tries = 0;
 	if (!job_state_is_over(d->state))
 		return;
-	after->ended_ms = o->ended_ms ? o->ended_ms - tick->skew_ms : tick->now_ms;
+	after->ended_ms = later(after->started_ms, o->ended_ms ? o->ended_ms - tick->skew_ms : tick->now_ms);
 	after->exit_code = d->exit_code;
 	after->signal = d->signal;
 	after->missing_ms = after->missing_looks = 0;
@@ -237,7 +243,10 @@ static void take_backoff(const struct tick *tick, const struct entry *e, struct 
 	after->missing_ms = after->missing_looks = 0;
 	after->started_ms = 0;
 	if (e->decision.reason && !strcmp(e->decision.reason, "resources")) {
-		after->not_before_ms = tick->now_ms + DEFER_ROOM_MS;
+		int64_t ms = DEFER_FIRST_MS;
+		for (int i = 1; i < after->attempt && ms < DEFER_ROOM_MAX_MS; i++)
+			ms *= 2;
+		after->not_before_ms = tick->now_ms + (ms < DEFER_ROOM_MAX_MS ? ms : DEFER_ROOM_MAX_MS);
 	} else {
 		after->tries++;
 		after->not_before_ms = tick->now_ms + DEFER_FIRST_MS;

@@ -85,6 +85,8 @@ static int connect_and_pass(struct tick *tick, struct error *err)
 		/* What the store itself said matters more than that the cluster's row could not say it. */
 		if (error_is_unknown(trouble.kind) && trouble.kind != ERROR_INTERRUPTED)
 			cluster_failed(tick->store, tick->cluster->name, &trouble, NULL);
+		else if (tick->skew_ms || error_exit_status(trouble.kind) == error_exit_status(ERROR_REFUSED))
+			cluster_answered(tick->store, tick->cluster->name, tick->skew_ms, NULL, NULL);
 		if (err)
 			*err = trouble;
 	}

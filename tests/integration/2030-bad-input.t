@@ -38,8 +38,12 @@ refused()
 # --- the command line
 refused 2 "a command is missing; see: kedge help" 'no command' kedge
 refused 2 "no command 'sbumit'; did you mean 'submit'\?" 'a near miss' kedge sbumit
-refused 2 "kedge submit: unknown option '--gpu(=1)?'; did you mean '--gpus'\?|.*gpu" 'an unknown option' kedge submit --gpx 1 main.sh
-refused 2 'kedge submit: a job file or a script is missing; see: kedge help submit' 'no operand' kedge submit
+refused 2 "submit: unknown option '--gpu(=1)?'; did you mean '--gpus'\?|.*gpu" 'an unknown option' kedge submit --gpx 1 main.sh
+refused 2 'submit: a job file or a script is missing; see: kedge help submit' 'no operand' kedge submit
+refused 2 "--time: .*" 'a bad time limit' kedge submit -t soon main.sh
+refused 2 "--job-name: .*" 'a bad name' kedge submit -J 'a b' main.sh
+refused 2 "--set: .*'foo'.*" 'a key that is none' kedge submit --set foo=1 main.sh
+refused 2 "'.' is not a file; a script or a job file is expected" 'a directory' kedge submit .
 refused 3 "no job '99'|.*99" 'an unknown job' kedge show 99
 refused 3 "'nope.sh': no such script or job file" 'a missing script' kedge submit nope.sh
 refused 3 ".*nope.ini" 'a missing spec' kedge submit nope.ini
@@ -60,6 +64,10 @@ spec '[job]\nname = j\nentry = main.sh\n[data]\nx = local:none.bin\n' 4 '.*none.
 spec '[job]\nname = j\nentry = main.sh\ntemplate = none.sh\n' 4 '.*none.sh' 'a template that is not there'
 spec '[job]\nname = j\nentry = main.sh\n[env]\nA-B = 1\n' 4 "(.*/)?bad.ini:5: .*'A-B'" 'a name that is no variable'
 spec '[job]\nname = j\nentry = main.sh\nname = k\n' 4 '(.*/)?bad.ini:4: .*name' 'a repeated key'
+ok 'help is an option anywhere before the operands' kedge submit -c box --help
+kedge submit --dry-run main.sh >/dev/full 2>"$tap_dir/err"
+is "$?" 4 'what cannot be printed is told'
+like "$(cat "$tap_dir/err")" '^kedge: cannot write to stdout: No space left on device$' 'with the reason'
 refused 4 '.*gpus' 'a GPU type this cluster does not have' kedge submit -G h100:1 main.sh
 printf '#!/bin/sh\necho {{job_id}}\n' >template.sh
 refused 4 ".*template.sh: {{{kedge_lib}}} is missing; see kedge-job\(5\), TEMPLATES" 'a template that breaks the contract' \
