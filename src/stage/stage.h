@@ -39,7 +39,7 @@ struct stage_job {
 	struct error error;      /* why not */
 	int64_t files, bytes;    /* sent */
 	int64_t took_ms;
-	char verified_by[32];    /* "sha256sum", "openssl", ... */
+	char verified_by[32];    /* "openssl", "sha256sum", ..., or "sftp": read back */
 };
 
 /* Stage n jobs; one job's failure never stops the others.  0: every job has an answer (done, or its error).  -1: the cluster could not be asked any

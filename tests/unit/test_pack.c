@@ -200,6 +200,7 @@ static void file_that_changed_since_it_was_listed_is_named(void **state)
 	tree_text(code, "d/b\n", "12");
 	walk();
 	tree_text(code, "d/b\n", "123");
+	tree_text(dir, "code.tar", "of an earlier try");
 	assert_spec_error("'d/b\\n' changed while it was read");
 }
 
@@ -251,35 +252,37 @@ static void link_with_another_target_is_named(void **state)
 	assert_spec_error("'l' changed while it was read");
 }
 
-static const char *append_to; /* by the handler below */
-static volatile sig_atomic_t appended;
+static const char *write_to; /* by the handler below */
+static int write_flags;
+static volatile sig_atomic_t written;
 
-static void append_byte(int sig)
+static void write_byte(int sig)
 {
 	int fd;
 
 	(void)sig;
-	if (appended)
+	if (written)
 		return;
-	fd = open(append_to, O_WRONLY | O_APPEND);
+	fd = open(write_to, O_WRONLY | write_flags);
 	if (fd >= 0 && write(fd, "x", 1) == 1)
-		appended = 1;
+		written = 1;
 	close(fd);
 }
 
 /* The kernel tells us, by a signal, of our own first write to the pack: by then a part of the file was read. */
-static void file_that_grows_while_it_is_read_is_named(void **state)
+static void assert_writing_meanwhile_is_noticed(int flags)
 {
 	char *big = xcalloc(1, 2 << 20);
 	int fd;
 
-	(void)state;
 	tree_file(code, "big", big, 2 << 20, 0644);
 	free(big);
+	assert_int_equal(utimensat(AT_FDCWD, tree_path(code, "big"), (struct timespec[2]){ { 5, 1 }, { 7, 1 } }, 0), 0);
 	walk();
-	append_to = tree_path(code, "big");
-	appended = 0;
-	assert_true(signal(SIGIO, append_byte) != SIG_ERR);
+	write_to = tree_path(code, "big");
+	write_flags = flags;
+	written = 0;
+	assert_true(signal(SIGIO, write_byte) != SIG_ERR);
 	fd = open(dir, O_RDONLY | O_DIRECTORY);
 	if (fcntl(fd, F_NOTIFY, DN_MODIFY) != 0) {
 		close(fd);
@@ -287,7 +290,19 @@ static void file_that_grows_while_it_is_read_is_named(void **state)
 	}
 	assert_spec_error("'big' changed while it was read");
 	close(fd);
-	assert_int_equal(appended, 1);
+	assert_int_equal(written, 1);
+}
+
+static void file_that_grows_while_it_is_read_is_named(void **state)
+{
+	(void)state;
+	assert_writing_meanwhile_is_noticed(O_APPEND);
+}
+
+static void file_written_in_place_while_it_is_read_is_named(void **state)
+{
+	(void)state;
+	assert_writing_meanwhile_is_noticed(0);
 }
 
 static void spool_that_cannot_be_written_is_a_store_error(void **state)
@@ -335,6 +350,7 @@ int main(void)
 		TEST(link_in_the_place_of_a_directory_is_not_followed),
 		TEST(link_with_another_target_is_named),
 		TEST(file_that_grows_while_it_is_read_is_named),
+		TEST(file_written_in_place_while_it_is_read_is_named),
 		TEST(spool_that_cannot_be_written_is_a_store_error),
 		TEST(full_disk_is_a_store_error_and_leaves_no_file),
 	};

@@ -75,6 +75,7 @@ static int teardown(void **state)
 	free(cluster.transport);
 	free(cluster.root);
 	spec_release(&spec);
+	tree_sh("umount \"$1\" 2>/dev/null", root, NULL); /* of a test that failed */
 	tree_remove(dir);
 	free(code);
 	free(spool);
@@ -411,7 +412,7 @@ static void removing_begins_with_the_name_of_the_tree(void **state)
 	snapshot();
 	tree_text(root, ".kedge/incoming/" JOB "/pack", "old");
 	tree_text(root, ".kedge/incoming/" JOB "/tree/code/stale", "old");
-	fake_tool("rm", "echo \"$@\" >> \"$HOME/calls\"; for d do [ ! -d \"$d/tree\" ] || : > \"$HOME/seen\"; done", "");
+	fake_tool("rm", "echo \"$@\" >> \"$HOME/calls\"; for d do case $d/ in */tree/*) : > \"$HOME/seen\" ;; esac; [ ! -d \"$d/tree\" ] || : > \"$HOME/seen\"; done", "");
 	stage_ok();
 	assert_int_equal(tree_sh("grep -q incoming/" JOB " \"$1\"", tree_path(dir, "calls"), NULL), 0);
 	assert_false(exists(tree_path(dir, "seen")));
@@ -923,6 +924,30 @@ static void trouble_of_one_job_does_not_stop_the_others(void **state)
 	free(third);
 }
 
+static void changed_file_of_one_job_does_not_stop_the_other(void **state)
+{
+	struct stage_job jobs[2] = { job, job };
+	char *other = xasprintf("%s/other", dir);
+
+	(void)state;
+	tree_text(code, "a", "1");
+	snapshot();
+	tree_dir(dir, "other");
+	tree_text(dir, "set", "12345");
+	add_input(&spec.data, "set", "set");
+	if (stage_snapshot(&spec, other, NULL, &err) != 0)
+		fail_msg("%s", err.text);
+	tree_text(dir, "set", "changed");
+	jobs[0].job_id = "changed";
+	jobs[0].spool = other;
+	connect_site();
+	assert_int_equal(stage_jobs(site, jobs, 2, &err), 0);
+	assert_int_equal(jobs[0].error.kind, ERROR_SPEC);
+	assert_true(jobs[1].done);
+	assert_incoming_is_empty();
+	free(other);
+}
+
 /* --- not knowing ----------------------------------------------------------------- */
 
 /* A wire to the sftp-server that breaks after n bytes. */
@@ -1008,6 +1033,18 @@ static void slow_upload_that_moves_is_no_timeout(void **state)
 	cluster.timeout_ms = 1000;
 	stage_ok();
 	assert_true(job.took_ms > 1500);
+}
+
+static void verifying_much_may_take_longer(void **state)
+{
+	(void)state;
+	tree_text(dir, "set", "");
+	assert_int_equal(truncate(tree_path(dir, "set"), 10 << 20), 0);
+	add_input(&spec.data, "set", "set");
+	snapshot();
+	fake_tool("tar", "sleep 1.5", "");
+	cluster.timeout_ms = 1000;
+	stage_ok();
 }
 
 /* --- the other way ---------------------------------------------------------------- */
@@ -1209,10 +1246,12 @@ int main(void)
 		TEST(root_of_another_user_is_told),
 		TEST(many_jobs_are_staged_at_once),
 		TEST(trouble_of_one_job_does_not_stop_the_others),
+		TEST(changed_file_of_one_job_does_not_stop_the_other),
 		TEST(cut_at_any_byte_leaves_the_job_undecided_and_the_next_try_succeeds),
 		TEST(script_that_dies_leaves_the_job_undecided),
 		TEST(silence_is_a_timeout),
 		TEST(slow_upload_that_moves_is_no_timeout),
+		TEST(verifying_much_may_take_longer),
 		TEST(files_of_a_job_can_be_read),
 		TEST(session_that_broke_is_opened_anew),
 		TEST(snapshot_wants_entry_and_requirements_to_be_files),
