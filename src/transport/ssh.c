@@ -17,8 +17,8 @@
 enum {
 	/* No honest packet needs more than 40000 bytes; a length that the host invents is not even tried. */
 	ALLOC_MAX = 1 << 20,
-	/* Ten channels (MaxSessions) with full windows, and as much again for being wrong. */
-	ALLOC_TOTAL_MAX = 20 * SSH_WINDOW,
+	/* Ten channels (MaxSessions) with full windows, and half as much again for being wrong. */
+	ALLOC_TOTAL_MAX = 15 * SSH_WINDOW_MAX,
 	VERSION_RSA_SHA2 = 0x010b00,
 	VERSION_STRICT_KEX = 0x010b01,
 };

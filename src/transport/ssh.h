@@ -43,10 +43,8 @@ struct ssh_block;
 struct ssh_channel;
 
 enum {
-	/* Start of the receive window of a channel, which libssh2 keeps open that wide: what may be on the way to us at
-	   once, so 16 MiB in 50 ms is 320 MB/s; it bounds what is held for a channel nobody reads. */
-	SSH_WINDOW = 16 << 20,
-	SSH_PACKET = 32768, /* the most that RFC 4253 lets every peer rely on */
+	SSH_WINDOW_MAX = 32 << 20, /* the most that is held for a channel nobody reads */
+	SSH_PACKET = 32768,        /* the most that RFC 4253 lets every peer rely on */
 };
 
 struct ssh {
@@ -70,6 +68,8 @@ struct ssh {
 	size_t budget;        /* bytes that may still be received before the next ssh_socket_refill */
 	uint64_t packets;     /* sent since the start */
 	uint64_t progress;
+	int64_t asked_ms;     /* when it last sent before login; 0: not */
+	int64_t round_trip_ms; /* the shortest answer to that; INT64_MAX: unknown */
 	bool drained;         /* libssh2 has seen every byte it asked for: none waits inside it */
 	bool closed;          /* the wire is dead: errnum, or 0 when the host closed it */
 	int errnum;
@@ -103,6 +103,8 @@ void ssh_socket_set_callbacks(struct ssh *ssh);
 void ssh_socket_refill(struct ssh *ssh);
 /* Send what waits; true when nothing is left. */
 bool ssh_socket_flush(struct ssh *ssh);
+/* Measure the round trip anew, from now until the login. */
+void ssh_socket_time(struct ssh *ssh);
 /* What to poll for. */
 struct pollfd ssh_socket_pollfd(const struct ssh *ssh);
 /* What to poll for to wake up at this time; the last call counts. */
@@ -147,6 +149,8 @@ int ssh_auth(struct ssh *ssh, const struct cluster *cluster, struct error *err);
 
 /* --- ssh_channel.c --------------------------------------------------------- */
 
+/* Begin or go on to open a session channel: NULL with libssh2_session_last_errno until it is open. */
+LIBSSH2_CHANNEL *ssh_channel_ask(struct ssh *ssh);
 struct channel *ssh_channel_open(struct transport *t, enum channel_kind kind, const char *command, struct error *err);
 /* Forget the channels that wait to be closed; the wire is dead. */
 void ssh_channel_free_all(struct ssh *ssh);

@@ -43,8 +43,7 @@ static bool open_ahead(struct ssh *ssh, uint64_t before)
 	if (!ssh->may_ask_ahead || ssh->asked_ahead || ssh->packets != before + ASK_AND_SIGN)
 		return false;
 	ssh->asked_ahead = true;
-	ssh->spare = libssh2_channel_open_ex(ssh->session, "session", sizeof "session" - 1, SSH_WINDOW, SSH_PACKET,
-					     NULL, 0);
+	ssh->spare = ssh_channel_ask(ssh);
 	return true;
 }
 
@@ -306,6 +305,7 @@ int ssh_auth(struct ssh *ssh, const struct cluster *cluster, struct error *err)
 	struct auth a = { .ssh = ssh, .tried = STRBUF_INIT, .unusable = STRBUF_INIT };
 	enum answer answer;
 
+	ssh_socket_time(ssh); /* question and answer, as nowhere else */
 	load_identities(&a, cluster);
 	if (cluster->agent)
 		load_agent(&a);

@@ -117,8 +117,9 @@ static int answer(const struct ssh *ssh, const struct cluster *cluster, const st
 		    key->type, key->fingerprint);
 		break;
 	case KNOWNHOSTS_CERT_ONLY:
-		say(ssh, err, "is vouched for by a certificate authority only (%s), which libssh2 cannot check; compare "
-		    "it (%s %s) with the administrator's, then: %s", r->place, key->type, key->fingerprint, command);
+		say(ssh, err, "is vouched for by a certificate authority only (%s), which libssh2 cannot check; "
+		    "compare it (%s %s) with the administrator's, then: %s", r->place, key->type, key->fingerprint,
+		    command);
 		break;
 	}
 	free(command);

@@ -313,7 +313,27 @@ static ssize_t on_send(libssh2_socket_t fd, const void *p, size_t n, int flags, 
 	else if (!ssh->closed)
 		strbuf_add(&ssh->out, (const char *)p + done, n - (size_t)done);
 	ssh->packets++;
+	if (!ssh->ready)
+		ssh->asked_ms = clock_boot_ms();
 	return (ssize_t)n;
+}
+
+void ssh_socket_time(struct ssh *ssh)
+{
+	ssh->asked_ms = 0;
+	ssh->round_trip_ms = INT64_MAX;
+}
+
+static void note_round_trip(struct ssh *ssh)
+{
+	int64_t ms;
+
+	if (ssh->ready || ssh->asked_ms == 0)
+		return;
+	ms = clock_boot_ms() - ssh->asked_ms;
+	if (ms < ssh->round_trip_ms)
+		ssh->round_trip_ms = ms;
+	ssh->asked_ms = 0;
 }
 
 static ssize_t on_receive(libssh2_socket_t fd, void *p, size_t n, int flags, void **abstract)
@@ -345,6 +365,7 @@ static ssize_t on_receive(libssh2_socket_t fd, void *p, size_t n, int flags, voi
 	}
 	/* the kernel forgets this option by itself; without it a small answer waits 40 ms for our acknowledgement */
 	set_option(fd, IPPROTO_TCP, TCP_QUICKACK, 1);
+	note_round_trip(ssh);
 	ssh->budget -= (size_t)got;
 	ssh->drained = false;
 	ssh->progress++;
