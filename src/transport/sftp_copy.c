@@ -34,6 +34,8 @@ struct file {
 	unsigned char handle[SFTP_MAX_HANDLE];
 	size_t handle_len;
 	uint64_t offset; /* of the next WRITE */
+	size_t waiting;  /* requests without an answer */
+	bool closed;     /* CLOSE was sent, or there is nothing to close */
 };
 
 struct batch {
@@ -89,6 +91,24 @@ static void send_request(struct batch *b, sftp_reply_f *reply, void *arg, uint64
 	sftp_send(b->s, reply, arg, tag);
 }
 
+static void send_for_file(struct file *f, sftp_reply_f *reply, uint64_t tag)
+{
+	f->waiting++;
+	send_request(f->b, reply, f, tag);
+}
+
+/* An answer was dealt with.  The CLOSE need not be the last to be answered. */
+static void answered(struct file *f)
+{
+	struct batch *b = f->b;
+
+	b->waiting--;
+	if (--f->waiting > 0 || !f->closed)
+		return;
+	f->next = b->free;
+	b->free = f;
+}
+
 static struct strbuf *begin_for_handle(struct file *f, enum sftp_type type)
 {
 	struct strbuf *sb = sftp_begin(f->b->s, type);
@@ -97,24 +117,15 @@ static struct strbuf *begin_for_handle(struct file *f, enum sftp_type type)
 	return sb;
 }
 
-static void release(struct file *f)
-{
-	struct batch *b = f->b;
-
-	f->next = b->free;
-	b->free = f;
-}
-
 static int on_close(void *arg, uint64_t tag, enum sftp_type type, struct sftp_reader *payload, struct error *err)
 {
 	struct file *f = arg;
 
 	(void)tag;
-	f->b->waiting--;
 	if (type != SFTP_STATUS)
 		return sftp_wrong_type(type, SFTP_STATUS, err);
 	is_ok(f->b, f->put, SFTP_TO_WRITE, "cannot close", payload);
-	release(f);
+	answered(f);
 	return 0;
 }
 
@@ -123,15 +134,15 @@ static int on_write(void *arg, uint64_t bytes, enum sftp_type type, struct sftp_
 	struct file *f = arg;
 	struct batch *b = f->b;
 
-	b->waiting--;
 	b->unacked -= bytes;
 	if (type != SFTP_STATUS)
 		return sftp_wrong_type(type, SFTP_STATUS, err);
-	if (!is_ok(b, f->put, SFTP_TO_WRITE, "cannot write", payload))
-		return 0;
-	f->put->bytes += bytes;
-	if (b->progress && b->progress->bytes)
-		b->progress->bytes(b->progress->arg, bytes);
+	if (is_ok(b, f->put, SFTP_TO_WRITE, "cannot write", payload)) {
+		f->put->bytes += bytes;
+		if (b->progress && b->progress->bytes)
+			b->progress->bytes(b->progress->arg, bytes);
+	}
+	answered(f);
 	return 0;
 }
 
@@ -140,10 +151,10 @@ static int on_fsync(void *arg, uint64_t tag, enum sftp_type type, struct sftp_re
 	struct file *f = arg;
 
 	(void)tag;
-	f->b->waiting--;
 	if (type != SFTP_STATUS)
 		return sftp_wrong_type(type, SFTP_STATUS, err);
 	is_ok(f->b, f->put, SFTP_TO_WRITE, "cannot sync", payload);
+	answered(f);
 	return 0;
 }
 
@@ -165,18 +176,19 @@ static int on_open(void *arg, uint64_t index, enum sftp_type type, struct sftp_r
 	struct file *f = arg;
 	struct batch *b = f->b;
 
-	b->waiting--;
 	if (type == SFTP_STATUS) {
 		if (is_ok(b, f->put, SFTP_TO_MAKE, "cannot create", payload))
 			return sftp_wrong_type(type, SFTP_HANDLE, err);
 		b->open--;
-		release(f);
+		f->closed = true;
+		answered(f);
 		return 0;
 	}
 	if (type != SFTP_HANDLE)
 		return sftp_wrong_type(type, SFTP_HANDLE, err);
 	if (sftp_read_handle(payload, f->handle, &f->handle_len, err) != 0)
 		return -1;
+	answered(f);
 	if (sftp_needs_chmod(f->put->mode)) {
 		sftp_add_mode(begin_for_handle(f, SFTP_FSETSTAT), f->put->mode);
 		send_request(b, on_chmod, b, index);
@@ -196,10 +208,11 @@ static void open_file(struct batch *b, size_t index)
 	b->open++;
 	f->put = &b->puts[index];
 	f->offset = 0;
+	f->closed = false;
 	sftp_add_cstring(sb, f->put->path);
 	sftp_add_u32(sb, SFTP_FOR_WRITE | SFTP_CREATE | SFTP_EXCLUSIVE);
 	sftp_add_mode(sb, f->put->mode);
-	send_request(b, on_open, f, index);
+	send_for_file(f, on_open, index);
 }
 
 /* --- directories ---------------------------------------------------------- */
@@ -303,10 +316,11 @@ static void finish_file(struct file *f)
 		b->tail = &b->head;
 	if (!b->failed && f->put->fsync && (sftp_extensions(b->s) & SFTP_FSYNC)) {
 		sftp_add_string(sftp_begin_extended(b->s, "fsync@openssh.com"), f->handle, f->handle_len);
-		send_request(b, on_fsync, f, 0);
+		send_for_file(f, on_fsync, 0);
 	}
 	begin_for_handle(f, SFTP_CLOSE);
-	send_request(b, on_close, f, 0);
+	send_for_file(f, on_close, 0);
+	f->closed = true;
 	b->open--;
 }
 
@@ -333,7 +347,7 @@ static void send_chunk(struct file *f)
 		sftp_set_u32(sb, start, (uint32_t)n);
 		f->offset += (uint64_t)n;
 		b->unacked += (uint64_t)n;
-		send_request(b, on_write, f, (uint64_t)n);
+		send_for_file(f, on_write, (uint64_t)n);
 	}
 	if (n < 0)
 		fail(b, f->put, &why, NULL, SFTP_TO_WRITE);

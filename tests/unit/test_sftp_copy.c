@@ -477,7 +477,7 @@ static void asking_ahead_is_bounded(void **state)
 }
 
 /* One request after the other must be of these types.  Its answer: H(andle), k (OK), f(ailure), d(enied), n(o such
-   file), a directory's A(ttributes); "." none yet, "!" to this and all that wait, well, the last first. */
+   file), a directory's A(ttributes), L(imits of one); "." none yet, "!" to this and all that wait, well, the last first. */
 struct step {
 	enum sftp_type type;
 	char answer;
@@ -503,6 +503,12 @@ static void answer_step(int fd, uint32_t id, char answer)
 		break;
 	case 'n':
 		scripted_status(fd, id, SFTP_NO_SUCH_FILE, "No such file");
+		break;
+	case 'L':
+		sb = scripted_begin(SFTP_EXTENDED_REPLY, id);
+		for (int i = 0; i < 4; i++)
+			sftp_add_u64(sb, 1);
+		scripted_end(fd);
 		break;
 	case 'A':
 		sb = scripted_begin(SFTP_ATTRS, id);
@@ -697,6 +703,30 @@ static void a_directory_that_may_not_be_made_but_is_there_is_fine(void **state)
 	end_steps();
 }
 
+static void an_answer_that_comes_after_that_to_the_close_counts_for_its_own_file(void **state)
+{
+	static const char *const limits[] = { "limits@openssh.com", "1", NULL };
+	static const struct step list[] = { /* one handle at a time */
+		{ SFTP_EXTENDED, 'L' },
+		{ SFTP_OPEN, 'H' }, { SFTP_WRITE, '.' }, { SFTP_CLOSE, 'k' },
+		{ SFTP_OPEN, 'H' }, { SFTP_WRITE, 'k' }, { SFTP_CLOSE, 'k' },
+		{ SFTP_OPEN, 'H' }, { SFTP_WRITE, '.' }, { SFTP_CLOSE, '!' }, { 0 },
+	};
+	struct source src[3] = { { 10 }, { 20 }, { 30 } };
+	struct sftp_put puts[] = {
+		file_of("/a", 0600, &src[0]), file_of("/b", 0600, &src[1]), file_of("/c", 0600, &src[2]),
+	};
+
+	(void)state;
+	start_steps(list, limits);
+	while (sftp_in_flight(s) > 0)
+		assert_int_equal(sftp_pump(s, true, &err), 0);
+	assert_int_equal(sftp_put_all(s, puts, 3, NULL, &err), 0);
+	for (size_t i = 0; i < COUNT(puts); i++)
+		assert_true(puts[i].bytes == 10 * (i + 1));
+	end_steps();
+}
+
 static void a_directory_gets_its_mode_after_what_is_in_it(void **state)
 {
 	static const struct step list[] = {
@@ -760,6 +790,7 @@ int main(void)
 		cmocka_unit_test(after_a_failure_what_is_open_is_closed_and_nothing_is_begun),
 		cmocka_unit_test(the_first_failure_in_the_order_of_the_batch_is_told),
 		cmocka_unit_test(a_directory_that_may_not_be_made_but_is_there_is_fine),
+		cmocka_unit_test(an_answer_that_comes_after_that_to_the_close_counts_for_its_own_file),
 		cmocka_unit_test(a_directory_gets_its_mode_after_what_is_in_it),
 		cmocka_unit_test(a_write_that_fails_in_the_middle_stops_the_sending),
 	};
