@@ -204,7 +204,8 @@ static bool read_pem(struct ssh_identity *id)
 		if (strstr(id->key, "ENCRYPTED"))
 			id->obstacle = xstrdup("needs a passphrase: add it with ssh-add");
 		else if (!id->blob)
-			strcpy(id->type, *pem_types[i].type ? pem_types[i].type : is_rsa(id) ? "ssh-rsa" : "");
+			snprintf(id->type, sizeof id->type, "%s",
+				 *pem_types[i].type ? pem_types[i].type : is_rsa(id) ? "ssh-rsa" : "");
 		return true;
 	}
 	return false;
