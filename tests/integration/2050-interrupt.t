@@ -34,7 +34,7 @@ for signal in INT TERM KILL; do
 	# a shell without job control starts what goes to the background with INT ignored
 	env --default-signal=INT kedge submit -J "$signal" job.ini >"$tap_dir/out" 2>"$tap_dir/err" &
 	pid=$!
-	ok "$signal: it is in the middle of the upload" wait_for uploading
+	ok "$signal: it is in the middle of the upload" wait_for_secs 30 uploading
 	kill -s $signal $pid
 	wait $pid 2>/dev/null
 	got=$?
