@@ -116,7 +116,7 @@ rounds()
 		run=$((run + 1)) spent=$(($(date +%s) - first))
 		[ $((spent + spent / run)) -le "$1" ] || break
 	done
-	[ "$run" -eq "$RUNS" ] || echo "(time for $run rounds only)"
+	[ "$run" -eq "$RUNS" ] || echo "($run of $RUNS rounds, for lack of time)"
 }
 
 median()
@@ -322,6 +322,12 @@ bench_poll()
 	row true25519 'ssh host true (curve25519)'
 }
 
+# What the host of a virtual machine keeps from it (proc(5), /proc/stat: "steal"), in ticks.
+stolen()
+{
+	awk '$1 == "cpu" { print $9 + 0 }' /proc/stat
+}
+
 set_up
 set_options
 make_tree
@@ -329,6 +335,9 @@ mkdir "$tap_dir/one" && echo >"$tap_dir/one/file"
 echo "$(kedge version | head -n 1); $(ssh -V 2>&1); files in $tmp ($(df -P "$tmp" | awk 'END { print $1 }'))"
 echo "$(nproc) CPUs, load $(cut -d ' ' -f 1 /proc/loadavg) at the start: a busy machine gives ratios, no figures"
 echo "medians of $RUNS runs that take turns; ratio: to kedge's time; trips: (ms at $RTT - ms at 0) / $RTT"
+began_s=$(date +%s) stolen=$(stolen)
 for section in $SECTIONS; do
 	"bench_$section"
 done
+printf '\nload %s at the end; the host kept %s %% of the CPUs for others\n' "$(cut -d ' ' -f 1 /proc/loadavg)" \
+	$((($(stolen) - stolen) * 100 / $(getconf CLK_TCK) / $(nproc) / ($(date +%s) - began_s + 1)))
