@@ -26,10 +26,11 @@ while read -r id n token gpus memory <&3; do
 done
 
 # gpu-run usually answers at once; what takes longer is seen by a later look.
-kedge_nap=0.05
+kedge_nap=0.01
 sleep $kedge_nap 2>/dev/null || kedge_nap=1
 i=0
-while [ $i -lt 40 ]; do
+while [ $i -lt 50 ]; do
+	[ $i -lt 10 ] || [ $kedge_nap = 1 ] || kedge_nap=0.05
 	kedge_wait=
 	while read -r id n token; do
 		[ -n "$id" ] || continue
@@ -41,7 +42,7 @@ EOF
 	[ -n "$kedge_wait" ] || break
 	sleep $kedge_nap
 	i=$((i + 1))
-	[ $kedge_nap != 1 ] || i=$((i + 19))
+	[ $kedge_nap != 1 ] || i=$((i + 24))
 done
 {{{look_lib}}}
 kedge_look << EOF
