@@ -1,12 +1,10 @@
 #include "job/cancel.h"
 
-#include <stdlib.h>
-
+#include "job/entry.h"
 #include "store/event.h"
 #include "store/store.h"
 #include "util/clock.h"
 #include "util/error.h"
-#include "util/xalloc.h"
 
 enum { CANCEL_TRIES = 10 }; /* against a tick that writes the same row */
 
@@ -22,10 +20,7 @@ static int ask_once(struct store *store, struct job *job, struct error *err)
 	if (job->state == JOB_PENDING || job->state == JOB_HELD) {
 		after.state = JOB_CANCELLED;
 		after.ended_ms = after.cancel_ms;
-		free(after.reason);
-		free(after.message);
-		after.reason = xstrdup("cancelled");
-		after.message = NULL;
+		entry_explain(&after, "cancelled", NULL);
 		ev.name = "cancelled";
 		ev.reason = after.reason;
 	}
@@ -72,9 +67,7 @@ int cancel_release(struct store *store, struct job *job, struct error *err)
 	after.state = JOB_PENDING;
 	after.tries = 0;
 	after.not_before_ms = 0;
-	free(after.reason);
-	free(after.message);
-	after.reason = after.message = NULL;
+	entry_explain(&after, NULL, NULL);
 	if (job_update(store, job, &after, &ev, err)) {
 		job_release(&after);
 		return -1;

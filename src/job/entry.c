@@ -10,7 +10,6 @@
 #include "store/event.h"
 #include "store/store.h"
 #include "util/fsutil.h"
-#include "util/id.h"
 #include "util/log.h"
 #include "util/path.h"
 #include "util/xalloc.h"

@@ -6,7 +6,6 @@
 #include "job/entry.h"
 #include "job/place.h"
 #include "job/tick.h"
-#include "store/cluster.h"
 #include "util/log.h"
 #include "util/xalloc.h"
 
