@@ -39,7 +39,9 @@ CREATE TABLE job (
 	orphaned      INTEGER NOT NULL CHECK (orphaned IN (0, 1)),
 	heartbeat     INTEGER,
 	progress      TEXT,                              -- JSON of the job; no CHECK, so that no job can block its own row
-	submitter     TEXT NOT NULL
+	submitter     TEXT NOT NULL,
+	missing_far_ms INTEGER,                          -- the cluster's clock at missing_ms
+	unsure_ms     INTEGER                            -- since when looks could not judge its process; NULL: judged
 ) STRICT;
 
 CREATE INDEX job_cluster_state ON job (cluster, state);
@@ -165,5 +167,15 @@ CREATE TABLE cluster (
 	lease_pid       INTEGER,
 	lease_start     INTEGER,                        -- of the process, in ticks since boot
 	lease_until_ms  INTEGER,
-	lease_since_ms  INTEGER
+	lease_since_ms  INTEGER,
+	retry_ms        INTEGER                         -- no login by itself before this
 ) STRICT;
+
+-- Every try to log in during the last minute, by whatever kedge: the breaker counts them.
+CREATE TABLE login (
+	seq     INTEGER PRIMARY KEY,
+	cluster TEXT NOT NULL,
+	at_ms   INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX login_cluster ON login (cluster, at_ms);

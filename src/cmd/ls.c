@@ -12,7 +12,10 @@
 #include "util/strtab.h"
 #include "util/xalloc.h"
 
-enum { LS_RECENT_MS = 24 * 3600 * 1000 };
+enum {
+	LS_RECENT_MS = 24 * 3600 * 1000,
+	LS_UNSURE_MS = 3 * 60 * 1000, /* three heartbeats */
+};
 
 static const struct cmd_option options[] = {
 	{ "all", 'a', NULL, "all jobs, not only those of the last day" },
@@ -62,6 +65,14 @@ static char *seen_text(struct cmd_context *ctx, const struct job *j)
 	if (seen)
 		clock_span(clock_wall_ms() - seen, text);
 	return xstrdup(text);
+}
+
+/* "*": orphaned; "?": nothing could judge its process for longer than its heartbeat takes. */
+static char *state_text(const struct job *j)
+{
+	bool unsure = j->state == JOB_RUNNING && j->unsure_ms && clock_since_ms(j->unsure_ms, clock_wall_ms()) > LS_UNSURE_MS;
+
+	return xasprintf("%s%s%s", strtab_word(job_states, (int)j->state), j->orphaned ? "*" : "", unsure ? "?" : "");
 }
 
 static char *time_text(const struct job *j)
@@ -115,7 +126,7 @@ static int print_table(struct cmd_context *ctx, const struct jobs *jobs, struct 
 		row[0] = xasprintf("%lld", (long long)j->number);
 		row[1] = xstrdup(j->name);
 		row[2] = xstrdup(j->cluster);
-		row[3] = xasprintf("%s%s", strtab_word(job_states, (int)j->state), j->orphaned ? "*" : "");
+		row[3] = state_text(j);
 		row[4] = time_text(j);
 		row[5] = seen_text(ctx, j);
 		row[6] = why_text(ctx, j);

@@ -82,6 +82,7 @@ json_t *output_job(const struct job *j)
 	json_object_set_new(v, "ended", output_time(j->ended_ms));
 	json_object_set_new(v, "updated", output_time(j->updated_ms));
 	json_object_set_new(v, "seen", output_time(j->seen_ms));
+	json_object_set_new(v, "unsure_since", output_time(j->unsure_ms));
 	json_object_set_new(v, "not_before", output_time(j->not_before_ms));
 	json_object_set_new(v, "submitter", text_or_null(j->submitter));
 	json_object_set_new(v, "progress", parsed_or_null(j->progress));

@@ -113,6 +113,7 @@ static void print_text(const struct job *j, const struct attempts *as, const str
 	line_time("started", j->started_ms);
 	line_time("ended", j->ended_ms);
 	line_time("seen", j->seen_ms);
+	line_time("unsure", j->unsure_ms);
 	line("progress", j->progress);
 	for (size_t i = 0; i < as->n; i++) {
 		const struct attempt *a = &as->v[i];

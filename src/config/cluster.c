@@ -31,6 +31,7 @@ static const struct field {
 	{ "max_running", offsetof(struct cluster, max_running) },
 	{ "start_timeout", offsetof(struct cluster, start_timeout_ms) },
 	{ "lost_after", offsetof(struct cluster, lost_after_ms) },
+	{ "lost_looks", offsetof(struct cluster, lost_looks) },
 	{ "kill_wait", offsetof(struct cluster, kill_wait_ms) },
 };
 

@@ -28,7 +28,8 @@ struct cluster {
 	int max_running;           /* 0: no limit */
 	int64_t connect_timeout_ms;
 	int64_t timeout_ms;        /* a reply that does not come within this is "cannot tell" */
-	int64_t lost_after_ms;     /* a dead process without a marker is LOST after this and two looks */
+	int64_t lost_after_ms;     /* a dead process without a marker is LOST after this */
+	int lost_looks;            /* and so many looks in a row that found it so */
 	int64_t kill_wait_ms;      /* between TERM and KILL */
 	int64_t start_timeout_ms;  /* launched, but run.sh never started */
 	int agent;                 /* bool: ask the ssh agent */

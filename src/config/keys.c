@@ -54,6 +54,8 @@ const struct key keys[] = {
 	  "How long a launched job may take to start before it is doubted." },
 	{ "cluster", "lost_after", KEY_DURATION, "120s", 0, 1 * DAY, NULL,
 	  "How long a dead job without a marker is waited for before it is LOST." },
+	{ "cluster", "lost_looks", KEY_INT, "2", 1, 100, NULL,
+	  "How many looks in a row must find it dead for that." },
 	{ "cluster", "kill_wait", KEY_DURATION, "30s", 0, 1 * HOUR, NULL,
 	  "How long a cancelled job has between SIGTERM and SIGKILL." },
 

@@ -7,16 +7,20 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "store/attempt.h"
+#include "util/clock.h"
+
 enum {
-	DECIDE_LOOKS = 2,        /* looks that must agree before a dead process is believed dead without a marker */
 	DECIDE_NO_ROOM = 75,     /* gpu-run's status for "later" */
 	DECIDE_MAX_TRIES = 5,    /* launches in doubt before a human is asked */
+	DECIDE_PATIENCE = 5,     /* times lost_after for what is listed and cannot be read: it may be on its way */
 };
 
 struct facts {
 	const struct job *row;
+	const struct attempt *attempt;
 	const struct observation *seen;
-	int64_t launched_ms, now;
+	const struct instant *now;
 	const struct policy *policy;
 };
 
@@ -52,31 +56,55 @@ static void ended_by_marker(const struct facts *f, struct decision *d)
 		go_to(d, f->row->state, NULL, NULL);
 }
 
-/* Has it been dead without a marker for long enough, counting this look? */
-static bool grace_is_over(const struct facts *f)
+/* How long it has been missing, by the slower of both clocks; -1: one was set back since. */
+static int64_t missing_for(const struct facts *f)
 {
-	return f->row->missing_ms && f->row->missing_looks + 1 >= DECIDE_LOOKS &&
-	       f->now - f->row->missing_ms >= f->policy->lost_after_ms;
+	int64_t ours = f->now->ours_ms - f->row->missing_ms, theirs = f->now->theirs_ms - f->row->missing_far_ms;
+
+	if (!f->now->theirs_ms || !f->row->missing_far_ms)
+		theirs = ours;
+	return ours < 0 || theirs < 0 ? -1 : ours < theirs ? ours : theirs;
 }
 
+/* Has it been dead without a marker for long enough, counting this look? */
+static bool grace_is_over(const struct facts *f, struct decision *d)
+{
+	const struct observation *o = f->seen;
+	bool arriving = o->marker == OBS_MARKER_PENDING || o->exit_rc == OBS_RC_PENDING || o->go == OBS_CLAIM_PENDING;
+	int64_t wait = f->policy->lost_after_ms * (arriving ? DECIDE_PATIENCE : 1), waited;
+
+	if (!f->row->missing_ms)
+		return wait == 0 && f->policy->lost_looks <= 1;
+	waited = missing_for(f);
+	d->missing_anew = waited < 0;
+	return waited >= wait && f->row->missing_looks + 1 >= f->policy->lost_looks;
+}
+
+/* run.sh's own record, with the token, written just before the marker. */
+static void ended_by_record(const struct facts *f, struct decision *d)
+{
+	d->exit_code = f->seen->exit_rc;
+	if (f->seen->exit_rc)
+		go_to(d, JOB_FAILED, "failed", "exit");
+	else
+		go_to(d, JOB_SUCCEEDED, "succeeded", NULL);
+	snprintf(d->message, sizeof d->message, "its marker is missing; run.sh recorded exit status %d", f->seen->exit_rc);
+}
+
+/* Proven dead.  One that was told to end has done so; of others a marker may be on its way. */
 static void maybe_lost(const struct facts *f, struct decision *d, const char *reason, const char *why)
 {
+	bool over = grace_is_over(f, d);
+
 	d->missing = true;
-	if (f->row->cancel_ms) {
+	if (f->row->cancel_ms && (f->row->term_ms || (over && f->seen->exit_rc < 0))) {
 		go_to(d, JOB_CANCELLED, "cancelled", "cancelled");
-		return;
+	} else if (over && f->seen->exit_rc >= 0) {
+		ended_by_record(f, d);
+	} else if (over) {
+		go_to(d, JOB_LOST, "lost", reason);
+		snprintf(d->message, sizeof d->message, "%s", why);
 	}
-	if (!grace_is_over(f))
-		return;
-	if (f->seen->exit_rc >= 0) { /* run.sh's own record, with the token, written just before the marker */
-		d->exit_code = f->seen->exit_rc;
-		go_to(d, f->seen->exit_rc ? JOB_FAILED : JOB_SUCCEEDED, f->seen->exit_rc ? "failed" : "succeeded",
-		      f->seen->exit_rc ? "exit" : NULL);
-		snprintf(d->message, sizeof d->message, "its marker is missing; run.sh recorded exit status %d", f->seen->exit_rc);
-		return;
-	}
-	go_to(d, JOB_LOST, "lost", reason);
-	snprintf(d->message, sizeof d->message, "%s", why);
 }
 
 static void maybe_signal(const struct facts *f, struct decision *d)
@@ -85,8 +113,14 @@ static void maybe_signal(const struct facts *f, struct decision *d)
 		return;
 	if (!f->row->term_ms)
 		d->action = DECIDE_TERM;
-	else if (f->now - f->row->term_ms >= f->policy->kill_wait_ms)
+	else if (clock_since_ms(f->row->term_ms, f->now->ours_ms) >= f->policy->kill_wait_ms)
 		d->action = DECIDE_KILL;
+}
+
+/* Another of the cluster's hosts answers, or /proc cannot be read: a heartbeat that grows is all that tells of life. */
+static bool is_unsure(const struct facts *f)
+{
+	return f->seen->heartbeat <= f->row->heartbeat;
 }
 
 static void after_go(const struct facts *f, struct decision *d)
@@ -102,7 +136,10 @@ static void after_go(const struct facts *f, struct decision *d)
 		d->orphaned = true;
 		snprintf(d->message, sizeof d->message, "run.sh was killed, processes of the job still run");
 		break;
-	default: /* alive, or not to be judged from here: it has started, that is sure */
+	case OBS_PROC_ALIVE:
+		break;
+	default: /* not to be judged from here: it has started, that is sure */
+		d->unsure = is_unsure(f);
 		break;
 	}
 	if (f->row->state != JOB_RUNNING)
@@ -137,76 +174,101 @@ static void after_fence(const struct facts *f, struct decision *d)
 	}
 }
 
-/* Its files are gone, or its claim is: what lives of it carries the token. */
+/* Its files are gone, or its claim is or cannot be read: what lives of it carries the token, on the host that ran it. */
 static void without_files(const struct facts *f, struct decision *d, const char *why)
 {
+	const char *node = f->attempt->node;
+
 	if (f->seen->proc == OBS_PROC_ORPHANED) {
 		d->orphaned = true;
 		snprintf(d->message, sizeof d->message, "%s, processes of the job still run", why);
 		if (f->row->state == JOB_RUNNING && !f->row->orphaned)
 			go_to(d, JOB_RUNNING, "orphaned", NULL);
 		maybe_signal(f, d);
-	} else if (f->seen->proc == OBS_PROC_DEAD) {
+	} else if (f->seen->proc == OBS_PROC_DEAD && (!node || !f->seen->by[0] || !strcmp(node, f->seen->by))) {
 		maybe_lost(f, d, "deleted", why);
+	} else {
+		d->unsure = is_unsure(f);
 	}
 }
 
-/* Launched at all?  By whom, and what came of it. */
+static bool is_late(const struct facts *f)
+{
+	int64_t since = f->attempt->created_ms;
+
+	return since && clock_since_ms(since, f->now->ours_ms) >= f->policy->start_timeout_ms;
+}
+
+/* Launched at all?  By whom, and what came of it.  A fence is always safe here: it decides. */
 static void before_go(const struct facts *f, struct decision *d)
 {
 	const struct observation *o = f->seen;
-	bool late = f->launched_ms && f->now - f->launched_ms >= f->policy->start_timeout_ms;
 
 	if (f->row->cancel_ms || o->launch_rc > 0) {
 		d->action = DECIDE_FENCE;
-	} else if (o->launch == OBS_CLAIM_NONE) {
-		d->action = DECIDE_LAUNCH;
+	} else if (o->launch == OBS_CLAIM_NONE && o->launch_rc == OBS_RC_NONE) {
+		/* Something of it lives although nothing is claimed: a listing of yesterday, or deleted files. */
+		if (o->proc != OBS_PROC_ORPHANED)
+			d->action = DECIDE_LAUNCH;
+		else if (is_late(f))
+			d->action = DECIDE_FENCE;
 	} else if (o->launch_rc == 0) {
 		if (f->row->state == JOB_LAUNCHING)
 			go_to(d, JOB_QUEUED, "queued", NULL);
-		if (late)
+		if (is_late(f))
 			d->action = DECIDE_FENCE;
+	} else if (is_late(f) && o->worker != OBS_PROC_ALIVE) {
+		d->action = DECIDE_FENCE;
 	} else if (o->launch == OBS_CLAIM_RUN && o->launch_rc == OBS_RC_NONE &&
 		   (o->worker == OBS_PROC_DEAD || o->worker == OBS_PROC_REBOOTED)) {
 		d->missing = true; /* in doubt: the worker died between its claim and gpu-run's answer */
-		if (grace_is_over(f))
+		if (grace_is_over(f, d))
 			d->action = DECIDE_FENCE;
 	}
 }
 
-void decide(const struct job *row, int64_t attempt_launched_ms, const struct observation *seen, int64_t now_ms,
-	    const struct policy *policy, struct decision *out)
+/* What `go` says, or that it says nothing. */
+static void by_claim(const struct facts *f, struct decision *d)
 {
-	struct facts f = { row, seen, attempt_launched_ms, now_ms, policy };
+	bool running = f->row->state == JOB_RUNNING; /* what was seen is not unseen */
+
+	switch (f->seen->go) {
+	case OBS_CLAIM_RUN:
+		after_go(f, d);
+		break;
+	case OBS_CLAIM_FENCE:
+		if (!running) /* `go` is claimed once: what has run was never fenced */
+			after_fence(f, d);
+		break;
+	case OBS_CLAIM_NONE:
+		if (running) /* a stale directory, or a deleted file */
+			without_files(f, d, "its claim was deleted on the cluster");
+		else
+			before_go(f, d);
+		break;
+	case OBS_CLAIM_PENDING:
+		if (running || is_late(f))
+			without_files(f, d, "its claim cannot be read on the cluster");
+		break;
+	}
+}
+
+void decide(const struct job *row, const struct attempt *attempt, const struct observation *seen,
+	    const struct instant *now, const struct policy *policy, struct decision *out)
+{
+	struct facts f = { row, attempt, seen, now, policy };
 
 	*out = (struct decision){ .state = row->state, .exit_code = -1 };
 	if (seen->tree == OBS_TREE_UNKNOWN)
 		return;
-	if (seen->marker == OBS_MARKER_SUCCESS || seen->marker == OBS_MARKER_FAILED) {
+	if (seen->marker == OBS_MARKER_SUCCESS || seen->marker == OBS_MARKER_FAILED)
 		ended_by_marker(&f, out);
-		return;
-	}
-	if (job_state_is_over(row->state))
+	else if (row->state == JOB_LOST && seen->exit_rc >= 0)
+		ended_by_record(&f, out);
+	else if (job_state_is_over(row->state))
 		return; /* LOST waits for a late marker only */
-	if (seen->tree == OBS_TREE_GONE) {
+	else if (seen->tree == OBS_TREE_GONE)
 		without_files(&f, out, "its tree was deleted on the cluster");
-		return;
-	}
-	switch (seen->go) {
-	case OBS_CLAIM_RUN:
-		after_go(&f, out);
-		break;
-	case OBS_CLAIM_FENCE:
-		if (row->state != JOB_RUNNING) /* `go` is claimed once: what has run was never fenced */
-			after_fence(&f, out);
-		break;
-	case OBS_CLAIM_NONE:
-		if (row->state == JOB_RUNNING) /* what was seen is not unseen: a stale directory, or a deleted file */
-			without_files(&f, out, "its claim was deleted on the cluster");
-		else
-			before_go(&f, out);
-		break;
-	case OBS_CLAIM_PENDING:
-		break;
-	}
+	else
+		by_claim(&f, out);
 }

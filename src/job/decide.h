@@ -1,8 +1,8 @@
 /*
  * decide - what a look means.  Pure: no I/O, no clock of its own.
  *
- * (row, observation, now, policy) -> the next state with its event, and at most one action.  Trouble asking never comes
- * here: a job without an answer keeps its row.  The table behind it is in doc/remote-tree.md.
+ * (row, attempt, observation, now, policy) -> the next state with its event, and at most one action.  Trouble asking never
+ * comes here: a job without an answer keeps its row.  The table behind it is in doc/remote-tree.md.
  */
 #ifndef JOB_DECIDE_H
 #define JOB_DECIDE_H
@@ -13,10 +13,19 @@
 #include "launch/observation.h"
 #include "store/job.h"
 
+struct attempt;
+
 struct policy {
-	int64_t lost_after_ms;    /* and two looks */
+	int64_t lost_after_ms;    /* and so many looks: */
+	int lost_looks;
 	int64_t start_timeout_ms;
 	int64_t kill_wait_ms;
+};
+
+/* Now, by two clocks, in ms: a wait is over when both say so, so that one that was set forward ends nothing. */
+struct instant {
+	int64_t ours_ms;
+	int64_t theirs_ms; /* the cluster's, 0: not known */
 };
 
 enum decide_action {
@@ -35,11 +44,13 @@ struct decision {
 	enum decide_action action;
 	/* changes of the row that are no state */
 	bool missing;             /* this look found it dead without a marker */
+	bool missing_anew;        /* count from this look: a clock was set back */
+	bool unsure;              /* this look could not judge its process, and the heartbeat tells nothing new */
 	bool orphaned;
 	int exit_code, signal;    /* -1, 0 */
 };
 
-void decide(const struct job *row, int64_t attempt_launched_ms, const struct observation *seen, int64_t now_ms,
-	    const struct policy *policy, struct decision *out);
+void decide(const struct job *row, const struct attempt *attempt, const struct observation *seen,
+	    const struct instant *now, const struct policy *policy, struct decision *out);
 
 #endif

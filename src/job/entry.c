@@ -187,8 +187,22 @@ static char *checked_progress(const char *raw)
 	return text;
 }
 
+/* Since when, by both clocks, and how many looks in a row. */
+static void take_missing(const struct tick *tick, const struct decision *d, struct job *after)
+{
+	if (!d->missing || d->missing_anew)
+		after->missing_ms = after->missing_far_ms = after->missing_looks = 0;
+	if (!d->missing)
+		return;
+	if (!after->missing_ms)
+		after->missing_ms = tick->now_ms;
+	if (!after->missing_far_ms)
+		after->missing_far_ms = tick->far_ms;
+	after->missing_looks++;
+}
+
 /* Fields that are no state.  true when one changed. */
-static bool take_news(const struct entry *e, struct job *after)
+static bool take_news(const struct tick *tick, const struct entry *e, struct job *after)
 {
 	const struct observation *o = &e->launch.seen;
 	const struct decision *d = &e->decision;
@@ -205,11 +219,20 @@ static bool take_news(const struct entry *e, struct job *after)
 	}
 	free(progress);
 	if (d->missing || after->missing_ms) {
-		after->missing_ms = !d->missing ? 0 : after->missing_ms ? after->missing_ms : after->seen_ms;
-		after->missing_looks = d->missing ? after->missing_looks + 1 : 0;
+		take_missing(tick, d, after);
+		news = true;
+	}
+	if (d->unsure != (after->unsure_ms != 0)) {
+		after->unsure_ms = d->unsure ? tick->now_ms : 0;
 		news = true;
 	}
 	return news;
+}
+
+static void forget_doubts(struct job *after)
+{
+	after->missing_ms = after->missing_far_ms = after->missing_looks = 0;
+	after->unsure_ms = 0;
 }
 
 static int64_t later(int64_t a, int64_t b)
@@ -232,14 +255,14 @@ static void take_times(const struct tick *tick, const struct entry *e, struct jo
 	after->ended_ms = later(after->started_ms, o->ended_ms ? o->ended_ms - tick->skew_ms : tick->now_ms);
 	after->exit_code = d->exit_code;
 	after->signal = d->signal;
-	after->missing_ms = after->missing_looks = 0;
+	forget_doubts(after);
 }
 
 static void take_backoff(const struct tick *tick, const struct entry *e, struct job *after)
 {
 	if (e->decision.state != JOB_PENDING)
 		return;
-	after->missing_ms = after->missing_looks = 0;
+	forget_doubts(after);
 	after->started_ms = 0;
 	if (e->decision.reason && !strcmp(e->decision.reason, "resources")) {
 		int64_t ms = DEFER_FIRST_MS;
@@ -263,7 +286,7 @@ int entry_record(struct tick *tick, struct entry *e, struct error *err)
 		return 0;
 	job_copy(&after, &e->job);
 	after.seen_ms = tick->now_ms;
-	news = take_news(e, &after);
+	news = take_news(tick, e, &after);
 	if (!d->event && !news) {
 		job_release(&after);
 		return record_attempt(tick, e, err);
@@ -293,6 +316,14 @@ int entry_record(struct tick *tick, struct entry *e, struct error *err)
 	if (job_state_is_over(e->job.state))
 		drop_spool(tick, &e->job);
 	return 0;
+}
+
+int64_t entry_wait_ms(const struct job *job, int64_t now_ms)
+{
+	int64_t ms = job->not_before_ms - now_ms;
+
+	/* A longer wait was never asked for: the clock has been set back since. */
+	return ms > 0 && ms <= 2 * (int64_t)DEFER_MAX_MS ? ms : 0;
 }
 
 /* 20 s doubling to an hour, spread by a fifth either way. */

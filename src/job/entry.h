@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "config/spec.h"
 #include "job/decide.h"
@@ -47,6 +48,9 @@ int entry_record(struct tick *tick, struct entry *e, struct error *err);
 
 /* Back to PENDING (or HELD after too many tries, or when waiting will not help) because of why. */
 int entry_defer(struct tick *tick, struct entry *e, const struct error *why, struct error *err);
+
+/* How long this job must still wait for its next try, in ms; 0: it is due. */
+int64_t entry_wait_ms(const struct job *job, int64_t now_ms);
 
 /* Replace reason and message (NULL: none) in a row about to be written. */
 void entry_explain(struct job *row, const char *reason, const char *message);

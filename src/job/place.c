@@ -6,6 +6,7 @@
 
 #include "config/cluster.h"
 #include "job/entry.h"
+#include "job/reach.h"
 #include "job/render.h"
 #include "job/tick.h"
 #include "job/watch.h"
@@ -192,7 +193,7 @@ static int stage_all(struct tick *tick, struct entries *es, struct error *err)
 					     .run_sh = parcels[n].run_sh.buf, .job_json = parcels[n].job_json };
 		who[n++] = e;
 	}
-	staged = n ? stage_jobs(tick->site, sjs, n, &trouble) : 0;
+	staged = n ? tick->reach->stage(tick->site, sjs, n, &trouble) : 0;
 	for (size_t i = 0; i < n; i++)
 		if (settle(tick, who[i], &sjs[i], &trouble, err))
 			goto out;
@@ -283,7 +284,7 @@ static void keep_due(struct tick *tick, struct entries *es, size_t room)
 {
 	for (size_t i = 0; i < es->n; i++) {
 		struct entry *e = &es->v[i];
-		bool due = e->job.not_before_ms <= tick->now_ms || e->job.cancel_ms;
+		bool due = !entry_wait_ms(&e->job, tick->now_ms) || e->job.cancel_ms;
 		e->skip = !due || (!e->job.cancel_ms && room == 0);
 		if (!e->skip && !e->job.cancel_ms)
 			room--;

@@ -1,7 +1,9 @@
 #include "job/tick.h"
 
 #include "config/cluster.h"
+#include "job/entry.h"
 #include "job/place.h"
+#include "job/reach.h"
 #include "job/watch.h"
 #include "launch/launcher.h"
 #include "stage/site.h"
@@ -30,10 +32,10 @@ static int next_ms(struct store *store, const char *cluster, int64_t *out, struc
 	for (size_t i = 0; i < jobs.n; i++) {
 		const struct job *j = &jobs.v[i];
 		int64_t ms = 0;
-		if (j->state == JOB_LOST && now - j->ended_ms > TICK_LOST_MS)
+		if (j->state == JOB_LOST && clock_since_ms(j->ended_ms, now) > TICK_LOST_MS)
 			continue;
-		if (j->state == JOB_PENDING && !j->cancel_ms && j->not_before_ms > now)
-			ms = j->not_before_ms - now;
+		if (j->state == JOB_PENDING && !j->cancel_ms)
+			ms = entry_wait_ms(j, now);
 		if (next < 0 || ms < next)
 			next = ms;
 	}
@@ -74,11 +76,11 @@ static int connect_and_pass(struct tick *tick, struct error *err)
 	int rc = -1;
 
 	if (!tick->site)
-		tick->site = site_open(tick->cluster, &trouble);
+		tick->site = tick->reach->open(tick->cluster, &trouble);
 	if (tick->site)
 		rc = pass(tick, &trouble);
 	if (!tick->keep_site || error_is_unknown(trouble.kind)) {
-		site_close(tick->site);
+		tick->reach->close(tick->site);
 		tick->site = NULL;
 	}
 	if (rc) {
@@ -99,7 +101,10 @@ int tick_run(struct tick *tick, struct error *err)
 	int rc;
 
 	tick->looked = tick->changed = tick->launched = 0;
-	tick->launcher = launcher_find(tick->cluster->launcher);
+	tick->far_ms = 0;
+	if (!tick->reach)
+		tick->reach = &reach_real;
+	tick->launcher = tick->reach->launcher(tick->cluster->launcher);
 	if (!tick->launcher)
 		return error_set(err, ERROR_CONFIG, "cluster '%s': no launcher '%s'", tick->cluster->name,
 				 tick->cluster->launcher);

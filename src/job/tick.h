@@ -12,6 +12,7 @@
 
 struct cluster;
 struct launcher;
+struct reach;
 struct site;
 struct store;
 
@@ -21,12 +22,14 @@ struct tick {
 	const char *spool;      /* STATE/spool */
 	struct site *site;      /* NULL: connected when needed */
 	bool keep_site;         /* leave the connection open in `site` (site_close it); NULL there after one that failed */
+	const struct reach *reach; /* NULL: reach_real */
 	/* out */
 	int looked, changed, launched; /* jobs */
 	/* for the pass itself */
 	const struct launcher *launcher;
 	int64_t now_ms;         /* our clock, once for the whole pass */
 	int64_t skew_ms;        /* far clock minus ours, once looked */
+	int64_t far_ms;         /* far clock at now_ms, 0: not looked yet */
 };
 
 /* Does this cluster need a tick: a job that is to be launched now, one that is on its way or running, or a LOST one

@@ -6,6 +6,7 @@
 #include "job/entry.h"
 #include "job/place.h"
 #include "job/tick.h"
+#include "util/clock.h"
 #include "util/log.h"
 #include "util/xalloc.h"
 
@@ -14,9 +15,11 @@ enum { WATCH_LOST_MS = 7 * 24 * 3600 * 1000 }; /* a LOST job's marker may come t
 int watch_conclude(struct tick *tick, struct entry *e, struct error *err)
 {
 	const struct cluster *c = tick->cluster;
-	struct policy policy = { c->lost_after_ms, c->start_timeout_ms, c->kill_wait_ms };
+	struct policy policy = { .lost_after_ms = c->lost_after_ms, .lost_looks = c->lost_looks,
+				 .start_timeout_ms = c->start_timeout_ms, .kill_wait_ms = c->kill_wait_ms };
+	struct instant now = { tick->now_ms, tick->far_ms };
 
-	decide(&e->job, e->attempt.created_ms, &e->launch.seen, tick->now_ms, &policy, &e->decision);
+	decide(&e->job, &e->attempt, &e->launch.seen, &now, &policy, &e->decision);
 	return entry_record(tick, e, err);
 }
 
@@ -122,7 +125,7 @@ static void leave_old(const struct tick *tick, struct entries *es)
 {
 	for (size_t i = 0; i < es->n; i++)
 		es->v[i].skip = es->v[i].job.state == JOB_LOST &&
-				tick->now_ms - es->v[i].job.ended_ms > WATCH_LOST_MS;
+				clock_since_ms(es->v[i].job.ended_ms, tick->now_ms) > WATCH_LOST_MS;
 }
 
 static int look(struct tick *tick, struct entries *es, struct error *err)
@@ -140,8 +143,10 @@ static int look(struct tick *tick, struct entries *es, struct error *err)
 		return 0;
 	}
 	rc = tick->launcher->look(tick->site, batch, n, &facts, err);
-	if (!rc)
+	if (!rc) {
+		tick->far_ms = facts.now_ms;
 		tick->skew_ms = facts.now_ms - tick->now_ms;
+	}
 	for (size_t i = 0, b = 0; !rc && i < es->n; i++) {
 		if (es->v[i].skip)
 			continue;

@@ -239,6 +239,7 @@ static bool parse_line(char *line, struct launch_job *jobs, size_t n, struct lau
 		return false; /* not asked, or twice */
 	if (!parse_claims(f, &o) || !parse_results(f, &o))
 		return false;
+	memcpy(o.by, facts->host, sizeof o.by);
 	job->seen = o;
 	return true;
 }

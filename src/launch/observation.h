@@ -42,6 +42,7 @@ enum { OBS_RC_NONE = -1, OBS_RC_PENDING = -2 };
 
 struct observation {
 	enum obs_tree tree;
+	char by[256];               /* the host that answered, "" */
 	enum obs_claim go, launch;
 	enum obs_process proc;      /* of go's run.sh */
 	enum obs_process worker;    /* of launch's worker */

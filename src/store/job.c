@@ -74,25 +74,28 @@ static const struct row_column columns[] = {
 	COLUMN(heartbeat, ROW_INT64, .null = true, .none = -1, .flags = QUIET),
 	COLUMN(progress, ROW_TEXT, .flags = QUIET),
 	COLUMN(submitter, ROW_TEXT),
+	COLUMN(missing_far_ms, ROW_INT64, .null = true, .flags = QUIET),
+	COLUMN(unsure_ms, ROW_INT64, .null = true, .flags = QUIET),
 	{ NULL }
 };
 
 #define JOB_COLUMNS \
 	"number, job_id, name, cluster, request, state, reason, message, rev, attempt, " \
 	"created_ms, updated_ms, started_ms, ended_ms, exit_code, signal, cancel_ms, term_ms, not_before_ms, tries, " \
-	"seen_ms, missing_ms, missing_looks, orphaned, heartbeat, progress, submitter"
+	"seen_ms, missing_ms, missing_looks, orphaned, heartbeat, progress, submitter, missing_far_ms, unsure_ms"
 
 enum { INSERT, UPDATE, GET, BY_PREFIX, BY_NAME, STATEMENTS };
-enum { UPDATE_STATE = 28, UPDATE_REV = 29 };
+enum { UPDATE_STATE = 30, UPDATE_REV = 31 };
 
 const char *const job_statements[STATEMENTS + 1] = {
 	[INSERT] = "INSERT INTO job (" JOB_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, "
-		   "?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27)",
+		   "?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29)",
 	[UPDATE] = "UPDATE job SET name = ?3, cluster = ?4, state = ?6, reason = ?7, message = ?8, rev = ?9, "
 		   "attempt = ?10, updated_ms = ?12, started_ms = ?13, ended_ms = ?14, exit_code = ?15, signal = ?16, "
 		   "cancel_ms = ?17, term_ms = ?18, not_before_ms = ?19, tries = ?20, seen_ms = ?21, missing_ms = ?22, "
-		   "missing_looks = ?23, orphaned = ?24, heartbeat = ?25, progress = ?26, submitter = ?27 "
-		   "WHERE number = ?1 AND state = ?28 AND rev = ?29",
+		   "missing_looks = ?23, orphaned = ?24, heartbeat = ?25, progress = ?26, submitter = ?27, "
+		   "missing_far_ms = ?28, unsure_ms = ?29 "
+		   "WHERE number = ?1 AND state = ?30 AND rev = ?31",
 	[GET] = "SELECT " JOB_COLUMNS " FROM job WHERE number = ?1",
 	/* 'g' comes after every digit and the hyphen */
 	[BY_PREFIX] = "SELECT " JOB_COLUMNS " FROM job WHERE job_id >= ?1 AND job_id < ?1 || 'g' LIMIT 2",

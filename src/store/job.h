@@ -53,7 +53,9 @@ struct job {
 	int tries;             /* transient failures in a row */
 	int64_t seen_ms;       /* last look that answered for this job, 0: never */
 	int64_t missing_ms;    /* first look that found its process dead without a marker, 0: not missing */
+	int64_t missing_far_ms; /* the cluster's clock at that look, 0: not missing */
 	int missing_looks;     /* such looks in a row */
+	int64_t unsure_ms;     /* since when looks could not judge its process, 0: judged */
 	bool orphaned;         /* its wrapper is dead, processes of it live */
 	int64_t heartbeat;     /* last counter seen, -1: none */
 	char *progress;        /* JSON text from the cluster, checked and capped, NULL */

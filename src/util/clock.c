@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <time.h>
 
-enum { POLL_MS = 1000 };
+enum { POLL_MS = 1000, AHEAD_MS = 3600 * 1000 };
 
 static int64_t read_ms(clockid_t id)
 {
@@ -13,9 +13,23 @@ static int64_t read_ms(clockid_t id)
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
+static int64_t (*simulated)(void);
+
 int64_t clock_wall_ms(void)
 {
-	return read_ms(CLOCK_REALTIME);
+	return simulated ? simulated() : read_ms(CLOCK_REALTIME);
+}
+
+void clock_simulate(int64_t (*f)(void))
+{
+	simulated = f;
+}
+
+int64_t clock_since_ms(int64_t then_ms, int64_t now_ms)
+{
+	if (then_ms - now_ms > AHEAD_MS)
+		return CLOCK_LONG_AGO;
+	return now_ms > then_ms ? now_ms - then_ms : 0;
 }
 
 int64_t clock_boot_ms(void)

@@ -15,6 +15,14 @@ enum { CLOCK_TEXT = 32 };
 int64_t clock_wall_ms(void);
 int64_t clock_boot_ms(void);
 
+/* Milliseconds of wall time from then to now.  A time a little ahead of now is now: clocks differ.  One more than an hour
+   ahead was written by a clock that has been set back since: CLOCK_LONG_AGO, so that nothing waits for years. */
+#define CLOCK_LONG_AGO INT64_MAX
+int64_t clock_since_ms(int64_t then_ms, int64_t now_ms);
+
+/* For simulators: wall time comes from f; NULL: from the system. */
+void clock_simulate(int64_t (*f)(void));
+
 /* A deadline is a value of clock_boot_ms(). */
 typedef int64_t deadline_t;
 #define DEADLINE_NONE INT64_MAX

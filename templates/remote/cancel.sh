@@ -56,6 +56,11 @@ kedge_one() { # ID N TOKEN
 		if kedge_stat "$kedge_v" && [ "$start" = "$kedge_began" ]; then
 			[ "$kedge_how" = KILL ] || { kedge_kill TERM "$kedge_v" && echo sent || echo unknown; return; }
 			[ "$sid" != "$kedge_v" ] || kedge_leader=$kedge_v
+		elif ! kedge_stat "$kedge_v"; then
+			# A session outlives its leader, whose pid is not given away meanwhile.
+			kedge_pid=$kedge_v
+			kedge_field sid "$kedge_go"
+			[ "$kedge_v" != "$kedge_pid" ] || kedge_leader=$kedge_pid
 		fi
 		;;
 	esac

@@ -147,8 +147,9 @@ kedge_look() {
 			head[NR] = "J " id " " n " " tree " " go " " launch
 			tail[NR] = $9 " " $10 " " $11 " " $12 " " $13 " " $14 " " $15 " " $16 " " rc " " marker " " reason " " code " " sig " " \
 				ended " " exited " " beat " " err " " progress
-			if (marker == "-" && (proc == "dead" || go == "-")) {
+			if ((marker == "-" || marker == "?") && (proc == "dead" || go == "-" || go == "?")) {
 				token_of[NR] = token
+				sid_of[NR] = proc == "dead" && $12 == $14 ? $14 : "-"
 				proc_of[NR] = proc == "-" ? "dead" : proc
 				any = 1
 			} else {
@@ -165,9 +166,22 @@ kedge_look() {
 						lives[line] = 1
 				}
 				close(scan)
+				# A program may have written over its environment.  A session outlives its leader, whose pid is
+				# not given away meanwhile: who has that pid now leads another one.
+				scan = "cat /proc/[0-9]*/stat 2>/dev/null"
+				while ((scan | getline line) > 0) {
+					pid = line + 0
+					if (sub(/.*\) /, "", line) && split(line, v, " ") > 4 && v[1] != "Z" && v[1] != "X") {
+						taken[pid] = 1
+						session[v[4]] = 1
+					}
+				}
+				close(scan)
 			}
-			for (i in token_of)
-				emit(i, !works ? "unknown" : (token_of[i] in lives) ? "orphaned" : proc_of[i])
+			for (i in token_of) {
+				orphans = (token_of[i] in lives) || ((sid_of[i] in session) && !(sid_of[i] in taken))
+				emit(i, !works ? "unknown" : orphans ? "orphaned" : proc_of[i])
+			}
 			print "E", count + 0
 		}' | tr -d '\000'
 }

@@ -123,6 +123,29 @@ static void the_wall_clock_is_the_systems(void **state)
 	assert_in_range(now - before, 0, 60000);
 }
 
+static int64_t noon(void)
+{
+	return 12 * 3600 * 1000;
+}
+
+static void wall_time_can_be_simulated(void **state)
+{
+	(void)state;
+	clock_simulate(noon);
+	assert_int_equal(clock_wall_ms(), noon());
+	clock_simulate(NULL);
+	assert_true(clock_wall_ms() > noon());
+}
+
+static void a_time_far_ahead_is_long_ago(void **state)
+{
+	(void)state;
+	assert_int_equal(clock_since_ms(1000, 1500), 500);
+	assert_int_equal(clock_since_ms(1500, 1000), 0);
+	assert_int_equal(clock_since_ms(3600000, 0), 0);
+	assert_true(clock_since_ms(3600001, 0) == CLOCK_LONG_AGO);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -134,6 +157,8 @@ int main(void)
 		cmocka_unit_test(a_far_deadline_is_looked_at_every_second),
 		cmocka_unit_test(the_earlier_deadline_wins),
 		cmocka_unit_test(the_wall_clock_is_the_systems),
+		cmocka_unit_test(wall_time_can_be_simulated),
+		cmocka_unit_test(a_time_far_ahead_is_long_ago),
 	};
 
 	return cmocka_run_group_tests_name("clock", tests, NULL, NULL);

@@ -9,10 +9,21 @@
 
 #include "job/decide.h"
 #include "job/state.h"
+#include "store/attempt.h"
+#include "util/clock.h"
 
 enum { NOW = 1000000, LONG_AGO = 1 };
 
-static const struct policy policy = { .lost_after_ms = 120000, .start_timeout_ms = 600000, .kill_wait_ms = 30000 };
+static const struct policy policy = { .lost_after_ms = 120000, .lost_looks = 2, .start_timeout_ms = 600000, .kill_wait_ms = 30000 };
+
+/* With the cluster's clock equal to ours. */
+static void decide_at(const struct job *job, int64_t created_ms, const struct observation *o, struct decision *d)
+{
+	struct instant now = { NOW, NOW };
+	struct attempt attempt = { .n = 1, .created_ms = created_ms };
+
+	decide(job, &attempt, o, &now, &policy, d);
+}
 
 struct row {
 	const char *what;
@@ -104,7 +115,9 @@ static const struct row rows[] = {
 	  JOB_LOST, "lost", NOTHING, "reboot" },
 	{ "dead before it was seen running", JOB_LAUNCHING, 0, 0, 120000, 1, 0, RUN, RUN, DEAD, DEAD, 0, NOMARK, "",
 	  JOB_LOST, "lost", NOTHING, "killed" },
-	{ "a marker that cannot be read for ever does not keep it alive", JOB_RUNNING, 0, 0, 120000, 1, 0, RUN, RUN, DEAD, DEAD, 0,
+	{ "a marker is listed and cannot be read yet: wait longer", JOB_RUNNING, 0, 0, 599999, 9, 0, RUN, RUN, DEAD, DEAD, 0,
+	  OBS_MARKER_PENDING, "", JOB_RUNNING, NULL, NOTHING, NULL },
+	{ "a marker that cannot be read for ever does not keep it alive", JOB_RUNNING, 0, 0, 600000, 1, 0, RUN, RUN, DEAD, DEAD, 0,
 	  OBS_MARKER_PENDING, "", JOB_LOST, "lost", NOTHING, "killed" },
 	/* cancel of what runs */
 	{ "cancel: TERM", JOB_RUNNING, 1, 0, 0, 0, 0, RUN, RUN, ALIVE, DEAD, 0, NOMARK, "",
@@ -114,6 +127,10 @@ static const struct row rows[] = {
 	{ "cancel: KILL", JOB_RUNNING, 1, 30000, 0, 0, 0, RUN, RUN, ALIVE, DEAD, 0, NOMARK, "",
 	  JOB_RUNNING, NULL, DECIDE_KILL, NULL },
 	{ "cancel: proven dead", JOB_RUNNING, 1, 40000, 0, 0, 0, RUN, RUN, DEAD, DEAD, 0, NOMARK, "",
+	  JOB_CANCELLED, "cancelled", NOTHING, "cancelled" },
+	{ "cancel of one that was dead before it could be told: its marker may come", JOB_RUNNING, 1, 0, 119999, 1, 0, RUN, RUN, DEAD, DEAD, 0,
+	  NOMARK, "", JOB_RUNNING, NULL, NOTHING, NULL },
+	{ "the same, grace over", JOB_RUNNING, 1, 0, 120000, 1, 0, RUN, RUN, DEAD, DEAD, 0, NOMARK, "",
 	  JOB_CANCELLED, "cancelled", NOTHING, "cancelled" },
 	{ "cancel of orphans", JOB_RUNNING, 1, 40000, 0, 0, 0, RUN, RUN, OBS_PROC_ORPHANED, DEAD, 0, NOMARK, "",
 	  JOB_RUNNING, "orphaned", DECIDE_KILL, NULL },
@@ -148,6 +165,7 @@ static void make(const struct row *r, struct job *job, struct observation *o)
 		.cancel_ms = r->cancel ? NOW - 1 : 0,
 		.term_ms = r->term_ago_ms ? NOW - r->term_ago_ms : 0,
 		.missing_ms = r->missing_ago_ms ? NOW - r->missing_ago_ms : 0,
+		.missing_far_ms = r->missing_ago_ms ? NOW - r->missing_ago_ms : 0,
 		.missing_looks = r->looks,
 		.tries = r->tries,
 		.exit_code = -1,
@@ -168,7 +186,7 @@ static void every_row_of_the_table_holds(void **state)
 		struct observation o;
 		struct decision d;
 		make(r, &job, &o);
-		decide(&job, NOW - 1000, &o, NOW, &policy, &d);
+		decide_at(&job, NOW - 1000, &o, &d);
 		if (d.state != r->next || d.action != r->action || !d.event != !r->event ||
 		    (d.event && strcmp(d.event, r->event)) || (r->why && (!d.reason || strcmp(d.reason, r->why))))
 			fail_msg("%s: state %d event %s action %d reason %s", r->what, (int)d.state, d.event ? d.event : "-",
@@ -202,7 +220,7 @@ static void visit_all(void (*visit)(const struct job *, const struct observation
 		}
 		k /= 2;
 		o.exit_rc = k % 3 == 0 ? OBS_RC_NONE : k % 3 == 1 ? 0 : 3;
-		decide(&job, LONG_AGO, &o, NOW, &policy, &d);
+		decide_at(&job, LONG_AGO, &o, &d);
 		visit(&job, &o, &d);
 	}
 }
@@ -242,12 +260,13 @@ static void nothing_is_tried_again_unless_it_was_fenced(void **state)
 static void check_no_false_failure(const struct job *job, const struct observation *o, const struct decision *d)
 {
 	bool dead = o->proc == OBS_PROC_DEAD || o->proc == OBS_PROC_REBOOTED;
+	bool known = dead || job->state == JOB_LOST; /* dead by then */
 
 	if (d->state == JOB_FAILED && d->event)
 		assert_true(o->marker == OBS_MARKER_FAILED || (o->go == OBS_CLAIM_FENCE && o->launch_rc > 0) ||
-			    (dead && o->exit_rc > 0));
+			    (known && o->exit_rc > 0));
 	if (d->state == JOB_SUCCEEDED && d->event)
-		assert_true(o->marker == OBS_MARKER_SUCCESS || (dead && o->exit_rc == 0));
+		assert_true(o->marker == OBS_MARKER_SUCCESS || (known && o->exit_rc == 0));
 	if (d->state == JOB_LOST && job->state != JOB_LOST)
 		assert_true(dead);
 }
@@ -282,9 +301,9 @@ static void a_job_that_never_starts_is_fenced_after_its_time(void **state)
 
 	(void)state;
 	make(&r, &job, &o);
-	decide(&job, NOW - policy.start_timeout_ms + 1, &o, NOW, &policy, &d);
+	decide_at(&job, NOW - policy.start_timeout_ms + 1, &o, &d);
 	assert_int_equal(d.action, DECIDE_NOTHING);
-	decide(&job, NOW - policy.start_timeout_ms, &o, NOW, &policy, &d);
+	decide_at(&job, NOW - policy.start_timeout_ms, &o, &d);
 	assert_int_equal(d.action, DECIDE_FENCE);
 }
 
@@ -301,19 +320,178 @@ static void a_deleted_tree_is_lost_only_after_grace(void **state)
 	o.proc = OBS_PROC_ORPHANED;
 	job.missing_ms = NOW - policy.lost_after_ms;
 	job.missing_looks = 9;
-	decide(&job, LONG_AGO, &o, NOW, &policy, &d);
+	decide_at(&job, LONG_AGO, &o, &d);
 	assert_int_equal(d.state, JOB_RUNNING); /* its processes outlive its files */
 	assert_true(d.orphaned);
 	job.missing_ms = job.missing_looks = 0;
 	o.proc = OBS_PROC_DEAD;
-	decide(&job, LONG_AGO, &o, NOW, &policy, &d);
+	decide_at(&job, LONG_AGO, &o, &d);
 	assert_int_equal(d.state, JOB_RUNNING);
 	assert_true(d.missing);
 	job.missing_ms = NOW - policy.lost_after_ms;
 	job.missing_looks = 1;
-	decide(&job, LONG_AGO, &o, NOW, &policy, &d);
+	decide_at(&job, LONG_AGO, &o, &d);
 	assert_int_equal(d.state, JOB_LOST);
 	assert_string_equal(d.reason, "deleted");
+}
+
+/* What decide says of a running job found dead, first missed at these times by both clocks. */
+static struct decision dead_since(int64_t ours, int64_t theirs, struct instant now)
+{
+	struct job job = { .number = 1, .state = JOB_RUNNING, .missing_ms = ours, .missing_far_ms = theirs, .missing_looks = 9 };
+	struct attempt attempt = { .n = 1, .created_ms = LONG_AGO };
+	struct observation o = { .tree = OBS_TREE_THERE, .go = OBS_CLAIM_RUN, .proc = OBS_PROC_DEAD, .launch_rc = 0,
+				 .exit_rc = OBS_RC_NONE, .heartbeat = -1 };
+	struct decision d;
+
+	decide(&job, &attempt, &o, &now, &policy, &d);
+	return d;
+}
+
+static void a_clock_that_is_set_ends_no_wait_and_makes_none_endless(void **state)
+{
+	const int64_t years = (int64_t)10 * 365 * 86400 * 1000, then = 2 * years, grace = policy.lost_after_ms;
+	struct decision d;
+
+	(void)state;
+	d = dead_since(then, then, (struct instant){ then + grace, then + grace });
+	assert_int_equal(d.state, JOB_LOST);
+	d = dead_since(then, then, (struct instant){ then + years, then + grace - 1 }); /* ours went ahead */
+	assert_int_equal(d.state, JOB_RUNNING);
+	assert_false(d.missing_anew);
+	d = dead_since(then, then, (struct instant){ then + grace - 1, then + years }); /* theirs */
+	assert_int_equal(d.state, JOB_RUNNING);
+	d = dead_since(then, then, (struct instant){ then - 1, then + grace }); /* ours went back */
+	assert_int_equal(d.state, JOB_RUNNING);
+	assert_true(d.missing && d.missing_anew);
+	d = dead_since(then, then, (struct instant){ then + grace, then - years }); /* theirs */
+	assert_int_equal(d.state, JOB_RUNNING);
+	assert_true(d.missing && d.missing_anew);
+	d = dead_since(then, 0, (struct instant){ then + grace, then }); /* a row of a kedge that kept one clock */
+	assert_int_equal(d.state, JOB_LOST);
+}
+
+static void a_launch_of_the_future_is_doubted_at_once(void **state)
+{
+	struct job job;
+	struct observation o;
+	struct decision d;
+	struct row r = { .state = JOB_QUEUED, .launch = RUN, .worker = DEAD, .launch_rc = 0, .reason = "" };
+
+	(void)state;
+	make(&r, &job, &o);
+	decide_at(&job, NOW + 1000, &o, &d);
+	assert_int_equal(d.action, DECIDE_NOTHING);
+	decide_at(&job, (int64_t)NOW + 2 * 3600 * 1000, &o, &d);
+	assert_int_equal(d.action, DECIDE_FENCE);
+}
+
+static void whoever_cannot_be_judged_is_fenced_when_it_is_late(void **state)
+{
+	static const enum obs_process workers[] = { OBS_PROC_NONE, OBS_PROC_ELSEWHERE, OBS_PROC_UNKNOWN, OBS_PROC_DEAD };
+	struct job job;
+	struct observation o;
+	struct decision d;
+	struct row r = { .state = JOB_LAUNCHING, .launch = RUN, .launch_rc = OBS_RC_NONE, .reason = "" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof workers / sizeof workers[0]; i++) {
+		r.worker = workers[i];
+		make(&r, &job, &o);
+		decide_at(&job, NOW - policy.start_timeout_ms, &o, &d);
+		assert_int_equal(d.action, DECIDE_FENCE);
+	}
+	r.worker = OBS_PROC_ALIVE; /* gpu-run may be waiting for a GPU */
+	make(&r, &job, &o);
+	decide_at(&job, NOW - policy.start_timeout_ms, &o, &d);
+	assert_int_equal(d.action, DECIDE_NOTHING);
+}
+
+static void from_another_host_only_a_growing_heartbeat_tells_of_life(void **state)
+{
+	static const enum obs_process procs[] = { OBS_PROC_ELSEWHERE, OBS_PROC_UNKNOWN, OBS_PROC_NONE };
+	struct job job;
+	struct observation o;
+	struct decision d;
+	struct row r = { .state = JOB_RUNNING, .go = RUN, .launch = RUN, .reason = "", .missing_ago_ms = 999999, .looks = 9 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof procs / sizeof procs[0]; i++) {
+		r.proc = procs[i];
+		make(&r, &job, &o);
+		job.heartbeat = 7;
+		o.heartbeat = 7;
+		decide_at(&job, LONG_AGO, &o, &d);
+		assert_int_equal(d.state, JOB_RUNNING);
+		assert_true(d.unsure);
+		assert_false(d.missing);
+		o.heartbeat = 8;
+		decide_at(&job, LONG_AGO, &o, &d);
+		assert_false(d.unsure);
+	}
+}
+
+static void a_deleted_tree_is_judged_by_the_host_that_ran_it_only(void **state)
+{
+	struct job job = { .number = 1, .state = JOB_RUNNING, .missing_ms = LONG_AGO, .missing_far_ms = LONG_AGO, .missing_looks = 9 };
+	char node[] = "node1";
+	struct attempt attempt = { .n = 1, .created_ms = LONG_AGO, .node = node };
+	struct observation o = { .tree = OBS_TREE_GONE, .by = "node2", .proc = OBS_PROC_DEAD, .launch_rc = OBS_RC_NONE,
+				 .exit_rc = OBS_RC_NONE, .heartbeat = -1 };
+	struct instant now = { NOW, NOW };
+	struct decision d;
+
+	(void)state;
+	decide(&job, &attempt, &o, &now, &policy, &d);
+	assert_int_equal(d.state, JOB_RUNNING);
+	assert_true(d.unsure);
+	snprintf(o.by, sizeof o.by, "node1");
+	decide(&job, &attempt, &o, &now, &policy, &d);
+	assert_int_equal(d.state, JOB_LOST);
+}
+
+static void a_claim_that_cannot_be_read_for_ever_ends_too(void **state)
+{
+	struct job job = { .number = 1, .state = JOB_LAUNCHING, .missing_ms = NOW - 5 * policy.lost_after_ms + 1, .missing_looks = 9 };
+	struct observation o = { .tree = OBS_TREE_THERE, .go = OBS_CLAIM_PENDING, .proc = OBS_PROC_DEAD, .launch_rc = 0,
+				 .exit_rc = OBS_RC_NONE, .heartbeat = -1 };
+	struct decision d;
+
+	(void)state;
+	decide_at(&job, NOW - policy.start_timeout_ms, &o, &d);
+	assert_int_equal(d.state, JOB_LAUNCHING);
+	job.missing_ms--;
+	decide_at(&job, NOW - policy.start_timeout_ms, &o, &d);
+	assert_int_equal(d.state, JOB_LOST);
+	decide_at(&job, NOW, &o, &d); /* as long as it may still start, nothing is said of it */
+	assert_int_equal(d.state, JOB_LAUNCHING);
+	assert_false(d.missing);
+}
+
+static void a_late_record_upgrades_lost(void **state)
+{
+	struct job job = { .number = 1, .state = JOB_LOST };
+	struct observation o = { .tree = OBS_TREE_THERE, .go = OBS_CLAIM_RUN, .proc = OBS_PROC_DEAD, .launch_rc = 0, .exit_rc = 0 };
+	struct decision d;
+
+	(void)state;
+	decide_at(&job, LONG_AGO, &o, &d);
+	assert_int_equal(d.state, JOB_SUCCEEDED);
+}
+
+static void nothing_is_launched_beside_something_that_lives(void **state)
+{
+	struct job job;
+	struct observation o;
+	struct decision d;
+	struct row r = { .state = JOB_LAUNCHING, .launch = NONE, .proc = OBS_PROC_ORPHANED, .launch_rc = OBS_RC_NONE, .reason = "" };
+
+	(void)state;
+	make(&r, &job, &o);
+	decide_at(&job, NOW, &o, &d);
+	assert_int_equal(d.action, DECIDE_NOTHING);
+	decide_at(&job, NOW - policy.start_timeout_ms, &o, &d);
+	assert_int_equal(d.action, DECIDE_FENCE);
 }
 
 int main(void)
@@ -326,6 +504,14 @@ int main(void)
 		cmocka_unit_test(what_was_not_seen_changes_nothing),
 		cmocka_unit_test(a_job_that_never_starts_is_fenced_after_its_time),
 		cmocka_unit_test(a_deleted_tree_is_lost_only_after_grace),
+		cmocka_unit_test(a_clock_that_is_set_ends_no_wait_and_makes_none_endless),
+		cmocka_unit_test(a_launch_of_the_future_is_doubted_at_once),
+		cmocka_unit_test(whoever_cannot_be_judged_is_fenced_when_it_is_late),
+		cmocka_unit_test(from_another_host_only_a_growing_heartbeat_tells_of_life),
+		cmocka_unit_test(a_deleted_tree_is_judged_by_the_host_that_ran_it_only),
+		cmocka_unit_test(a_claim_that_cannot_be_read_for_ever_ends_too),
+		cmocka_unit_test(a_late_record_upgrades_lost),
+		cmocka_unit_test(nothing_is_launched_beside_something_that_lives),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

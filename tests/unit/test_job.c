@@ -49,6 +49,8 @@ static void assert_same(const struct job *a, const struct job *b)
 	assert_int_equal(a->seen_ms, b->seen_ms);
 	assert_int_equal(a->missing_ms, b->missing_ms);
 	assert_int_equal(a->missing_looks, b->missing_looks);
+	assert_int_equal(a->missing_far_ms, b->missing_far_ms);
+	assert_int_equal(a->unsure_ms, b->unsure_ms);
 	assert_int_equal(a->orphaned, b->orphaned);
 	assert_int_equal(a->heartbeat, b->heartbeat);
 	assert_text(a->progress, b->progress);
@@ -81,6 +83,8 @@ static void change_all(struct job *j)
 	j->seen_ms = 106;
 	j->missing_ms = 107;
 	j->missing_looks = 5;
+	j->missing_far_ms = 6;
+	j->unsure_ms = 7;
 	j->orphaned = true;
 	j->heartbeat = 0;
 	set(&j->progress, "{\"step\":1}");
@@ -309,7 +313,8 @@ static void what_was_asked_for_never_changes(void **state)
 		"UPDATE job SET number = 9",
 		"INSERT OR REPLACE INTO job SELECT number, 'x', name, cluster, '{}', state, reason, message, rev, attempt, "
 		"created_ms, updated_ms, started_ms, ended_ms, exit_code, signal, cancel_ms, term_ms, not_before_ms, tries, "
-		"seen_ms, missing_ms, missing_looks, orphaned, heartbeat, progress, submitter FROM job",
+		"seen_ms, missing_ms, missing_looks, orphaned, heartbeat, progress, submitter, "
+		"missing_far_ms, unsure_ms FROM job",
 	};
 	struct fixture *f = *state;
 	int64_t number = fixture_submit(f->s, "train", "a100");

@@ -9,16 +9,19 @@ static sqlite3 *memory(void)
 	return fixture_raw(":memory:");
 }
 
-/* Without comments, and with one blank where there is white space. */
+/* Without comments, with one blank where there is white space, and none before a comma or a closing parenthesis. */
 static void add_normal(struct strbuf *sb, const char *sql)
 {
 	for (; *sql; sql++) {
-		if (sql[0] == '-' && sql[1] == '-')
+		if (sql[0] == '-' && sql[1] == '-') {
 			sql += strcspn(sql, "\n") - 1;
-		else if (!isspace((unsigned char)*sql))
+		} else if (!isspace((unsigned char)*sql)) {
+			if ((*sql == ',' || *sql == ')') && sb->len && sb->buf[sb->len - 1] == ' ')
+				strbuf_setlen(sb, sb->len - 1);
 			strbuf_addch(sb, *sql);
-		else if (sb->len && sb->buf[sb->len - 1] != ' ')
+		} else if (sb->len && sb->buf[sb->len - 1] != ' ') {
 			strbuf_addch(sb, ' ');
+		}
 	}
 }
 
