@@ -126,6 +126,20 @@ out:
 	return rc;
 }
 
+int fsutil_move_new(const char *from, const char *to)
+{
+	char *dir = path_dirname(to);
+	int rc = renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE);
+
+	/* NFS has no such flag, some others no links */
+	if (rc != 0 && errno != EEXIST && (rc = link(from, to)) == 0)
+		unlink(from);
+	if (rc == 0)
+		rc = sync_directory(dir);
+	free(dir);
+	return rc;
+}
+
 /* mkdir of one level; an existing directory, also behind a link, is fine.  -1 with errno. */
 static int mkdir_one(const char *path)
 {

@@ -20,6 +20,10 @@ int fsutil_read(const char *path, size_t cap, struct strbuf *sb, struct error *e
    the last step fails, which the text says, the new file stands.  A link is replaced, not followed. */
 int fsutil_write(const char *path, const void *data, size_t n, mode_t mode, struct error *err);
 
+/* Give the finished file `from` the name `to` in the same file system, unless that name is taken: -1 with errno EEXIST, and
+   nothing has changed.  The directory of `to` is synced. */
+int fsutil_move_new(const char *from, const char *to);
+
 /* mkdir -p with mode 0700 for what is created. */
 int fsutil_mkdir_p(const char *path, struct error *err);
 
