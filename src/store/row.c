@@ -1,8 +1,10 @@
 #include "store/row.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "store/backup.h"
 #include "util/error.h"
 #include "util/xalloc.h"
 
@@ -90,6 +92,7 @@ void row_bind(struct sql *q, const struct row_column *columns, const void *row)
 static int read_field(struct sql *q, const struct row_column *c, int column, void *row, struct error *err)
 {
 	const char *text = sql_get_text(q, column);
+	char how[128];
 	int word = 0;
 
 	switch (c->type) {
@@ -112,8 +115,8 @@ static int read_field(struct sql *q, const struct row_column *c, int column, voi
 		set_number(c, row, c->null && sql_is_null(q, column) ? c->none : sql_get_int(q, column));
 		return 0;
 	}
-	return error_set(err, ERROR_STORE, "database '%s': damaged (column '%s' has an impossible value); restore a backup, then: kedge poll",
-			 sqlite3_db_filename(q->db, "main"), c->name);
+	snprintf(how, sizeof how, "column '%s' has an impossible value", c->name);
+	return backup_damaged(sqlite3_db_filename(q->db, "main"), how, err);
 }
 
 int row_read(struct sql *q, const struct row_column *columns, void *row, size_t size, struct error *err)

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "store/backup.h"
 #include "util/error.h"
 #include "util/xalloc.h"
 
@@ -12,8 +13,6 @@ static const struct {
 	const char *fmt; /* path, SQLite's or the system's words */
 } failures[] = {
 	{ SQLITE_BUSY, ERROR_BUSY, "database '%s': in use by another program (%s); try again" },
-	{ SQLITE_CORRUPT, ERROR_STORE, "database '%s': damaged (%s); restore a backup, then: kedge poll" },
-	{ SQLITE_NOTADB, ERROR_STORE, "database '%s': damaged (%s); restore a backup, then: kedge poll" },
 	{ SQLITE_FULL, ERROR_STORE, "database '%s': no space left (%s); free space and try again" },
 	{ SQLITE_READONLY, ERROR_STORE, "database '%s': cannot be written (%s); check its owner and mode" },
 	{ SQLITE_CANTOPEN, ERROR_STORE, "database '%s': cannot be opened (%s); check its owner and mode" },
@@ -23,6 +22,11 @@ static const struct {
 static bool is_of_the_system(int code)
 {
 	return code == SQLITE_IOERR || code == SQLITE_CANTOPEN;
+}
+
+static bool is_damage(int code)
+{
+	return code == SQLITE_CORRUPT || code == SQLITE_NOTADB;
 }
 
 int sql_error(sqlite3 *db, const char *what, struct error *err)
@@ -35,6 +39,8 @@ int sql_error(sqlite3 *db, const char *what, struct error *err)
 		path = "";
 	if (is_of_the_system(code) && errnum != 0)
 		words = strerror(errnum);
+	if (is_damage(code))
+		return backup_damaged(path, words, err);
 	for (i = 0; i < sizeof failures / sizeof failures[0]; i++)
 		if (failures[i].code == code) {
 #pragma GCC diagnostic push

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "store/backup.h"
 #include "store/migrate.h"
 #include "store/sqlutil.h"
 #include "util/error.h"
@@ -24,23 +25,56 @@ enum {
 	APPLICATION_ID_AT = 68,
 };
 
+static const char set_up_text[] = "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA foreign_keys = OFF;"
+				  "PRAGMA synchronous = EXTRA";
+
+/* A new database in an empty file, where nobody looks yet. */
+static int fill_file(const char *tmp, const char *path, struct error *err)
+{
+	sqlite3 *db;
+	int rc = -1;
+
+	if (sqlite3_open_v2(tmp, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
+		sql_error(db, NULL, err);
+	else if (sql_exec(db, set_up_text, err) == 0)
+		rc = migrate_apply(db, path, err);
+	sqlite3_close_v2(db);
+	return rc;
+}
+
+/* SQLite would roll a journal that was left behind back into the new database. */
+static int check_no_journal(const char *path, struct error *err)
+{
+	char *journal = xasprintf("%s-journal", path);
+	int rc = 0;
+
+	if (access(journal, F_OK) == 0 && access(path, F_OK) != 0)
+		rc = error_set(err, ERROR_STORE, "database '%s': is not there, but its journal is; put both back, or move '%s' away",
+			       path, journal);
+	free(journal);
+	return rc;
+}
+
+/* The first of several that do this at once wins; whoever is killed leaves no database at all. */
 static int make_file(const char *path, struct error *err)
 {
-	char *dir = path_dirname(path);
+	char *dir = path_dirname(path), *tmp = path_join(dir, ".kedge-XXXXXX");
 	int rc = -1, fd;
 
-	if (fsutil_mkdir_p(dir, err) != 0)
+	if (fsutil_mkdir_p(dir, err) != 0 || check_no_journal(path, err) != 0)
 		goto out;
-	/* SQLite would create it by the umask */
-	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0 && errno != EEXIST) {
+	fd = mkostemp(tmp, O_CLOEXEC); /* 0600; SQLite would create it by the umask */
+	if (fd < 0) {
 		error_errno(err, ERROR_STORE, errno, "cannot create database '%s'", path);
 		goto out;
 	}
-	if (fd >= 0)
-		close(fd);
-	rc = 0;
+	close(fd);
+	rc = fill_file(tmp, path, err);
+	if (rc == 0 && fsutil_move_new(tmp, path) != 0 && errno != EEXIST)
+		rc = error_errno(err, ERROR_STORE, errno, "cannot create database '%s'", path);
+	unlink(tmp);
 out:
+	free(tmp);
 	free(dir);
 	return rc;
 }
@@ -52,7 +86,7 @@ static int check_file(const char *path, enum store_mode mode, struct error *err)
 	if (stat(path, &st) != 0) {
 		if (errno != ENOENT)
 			return error_errno(err, ERROR_STORE, errno, "cannot open database '%s'", path);
-		if (mode == STORE_READ)
+		if (mode != STORE_WRITE)
 			return error_set(err, ERROR_NOT_FOUND, "no jobs yet: database '%s' does not exist; kedge submit makes it", path);
 		return make_file(path, err);
 	}
@@ -62,11 +96,6 @@ static int check_file(const char *path, enum store_mode mode, struct error *err)
 		log_warn("database '%s' can be written by others (mode %04o); chmod 600 it", path,
 			 (unsigned int)st.st_mode & 07777);
 	return 0;
-}
-
-static int damaged(const char *path, const char *how, struct error *err)
-{
-	return error_set(err, ERROR_STORE, "database '%s': damaged (%s); restore a backup, then: kedge poll", path, how);
 }
 
 static uint32_t be32(const unsigned char *p)
@@ -86,14 +115,12 @@ static int check_header(sqlite3 *db, const char *path, struct error *err)
 		return error_set(err, ERROR_STORE, "database '%s': cannot be opened", path);
 	if (file->pMethods->xFileSize(file, &size) != SQLITE_OK)
 		return error_set(err, ERROR_STORE, "database '%s': cannot be read", path);
-	if (size == 0)
-		return 0;
 	if (size < HEADER)
-		return damaged(path, "not a database", err);
+		return backup_damaged(path, size ? "not a database" : "it is empty", err);
 	if (file->pMethods->xRead(file, header, HEADER, 0) != SQLITE_OK)
 		return error_set(err, ERROR_STORE, "database '%s': cannot be read", path);
 	if (memcmp(header, "SQLite format 3", 16) != 0)
-		return damaged(path, "not a database", err);
+		return backup_damaged(path, "not a database", err);
 	return migrate_check(be32(header + APPLICATION_ID_AT), be32(header + USER_VERSION_AT), path, err);
 }
 
@@ -113,17 +140,12 @@ static bool has_hot_journal(sqlite3 *db)
 static int quick_check(sqlite3 *db, const char *path, struct error *err)
 {
 	struct sql q;
-	char *words, *p;
 	int rc = -1;
 
 	sql_begin(&q, db, "PRAGMA quick_check(1)");
 	if (sql_step(&q, err) > 0) {
-		words = xstrdup(sql_get_text(&q, 0));
-		for (p = words; *p; p++)
-			if (*p == '\n')
-				*p = ' ';
-		rc = strcmp(words, "ok") == 0 ? 0 : damaged(path, words, err);
-		free(words);
+		const char *words = sql_get_text(&q, 0);
+		rc = strcmp(words, "ok") == 0 ? 0 : backup_damaged(path, words, err);
 	}
 	sql_end(&q);
 	return rc;
@@ -137,17 +159,19 @@ static int set_up(struct store *s, enum store_mode mode, struct error *err)
 	sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 	sqlite3_db_config(s->db, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
 	sqlite3_db_config(s->db, SQLITE_DBCONFIG_DQS_DDL, 0, NULL);
-	if (sql_exec(s->db, "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA foreign_keys = OFF;"
-			    "PRAGMA synchronous = EXTRA", err) != 0)
+	if (mode == STORE_INSPECT && hot)
+		return error_set(err, ERROR_STORE, "database '%s': a kedge was killed while it wrote; what it left half done is undone by: kedge ls",
+				 s->path);
+	if (sql_exec(s->db, set_up_text, err) != 0)
 		return -1;
 	/* the first read: rolls a hot journal back, finds a truncated file */
 	if (sql_scalar(s->db, "PRAGMA user_version", &version, err) != 0 || (hot && quick_check(s->db, s->path, err) != 0))
 		return -1;
-	if (version == 0 && mode == STORE_READ)
+	if (version == 0 && mode != STORE_WRITE)
 		return error_set(err, ERROR_NOT_FOUND, "no jobs yet: database '%s' is empty; kedge submit fills it", s->path);
 	if (mode == STORE_WRITE && sql_exec(s->db, "PRAGMA journal_mode = DELETE", err) != 0)
 		return -1;
-	if (migrate_apply(s->db, s->path, err) != 0)
+	if (mode != STORE_INSPECT && migrate_apply(s->db, s->path, err) != 0)
 		return -1;
 	return sql_exec(s->db, mode == STORE_READ ? "PRAGMA foreign_keys = ON; PRAGMA query_only = ON"
 						  : "PRAGMA foreign_keys = ON", err);
@@ -162,7 +186,8 @@ struct store *store_open(const char *path, enum store_mode mode, struct error *e
 	s = xcalloc(1, sizeof *s);
 	s->path = xstrdup(path);
 	/* READWRITE for reading as well: SQLite falls back by itself when the file is read-only */
-	if (sqlite3_open_v2(path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK) {
+	if (sqlite3_open_v2(path, &s->db, (mode == STORE_INSPECT ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE) |
+			    SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK) {
 		sql_error(s->db, NULL, err);
 		goto fail;
 	}
@@ -241,7 +266,7 @@ const char *store_database_id(struct store *s, struct error *err)
 	if (rc > 0 && id_is_token(sql_get_text(&q, 0)))
 		s->database_id = sql_dup_text(&q, 0);
 	else if (rc >= 0)
-		damaged(s->path, "it has lost its database_id", err);
+		backup_damaged(s->path, "it has lost its database_id", err);
 	sql_end(&q);
 	return s->database_id;
 }

@@ -24,10 +24,15 @@ struct store {
 	char *actor; /* of event.c; NULL until needed */
 };
 
-enum store_mode { STORE_WRITE, STORE_READ };
+enum store_mode {
+	STORE_WRITE,
+	STORE_READ,
+	STORE_INSPECT, /* the file is opened read-only: nothing is migrated, rolled back or written, also of an older schema */
+};
 
-/* Open, create (WRITE only) and migrate.  READ of a file that does not exist is NOT_FOUND.  A damaged, foreign or newer
-   file is ERROR_STORE and is not touched; the text names the way out.  READ refuses writes, but rolls back what a killed
+/* Open, create (WRITE only) and migrate.  Reading a file that does not exist is NOT_FOUND; it gets its name when it is
+   complete, so that an empty one is damaged too.  A damaged, foreign or newer file is ERROR_STORE and is not touched;
+   the text names the way out.  READ refuses writes, but rolls back what a killed
    writer left half done. */
 struct store *store_open(const char *path, enum store_mode mode, struct error *err);
 void store_close(struct store *s);

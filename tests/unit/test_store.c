@@ -150,28 +150,20 @@ static void reading_what_is_not_there_is_not_found_and_makes_nothing(void **stat
 	free(dir);
 }
 
-static void reading_an_empty_file_is_not_found(void **state)
-{
-	struct fixture *f = *state;
-	struct error err = { 0 };
-	char *path = path_join(f->dir, "empty.db");
-	int fd = open(path, O_CREAT | O_WRONLY, 0600);
-
-	close(fd);
-	assert_null(store_open(path, STORE_READ, &err));
-	assert_int_equal(err.kind, ERROR_NOT_FOUND);
-	free(path);
-}
-
 static void a_reader_cannot_write(void **state)
 {
+	static const enum store_mode modes[] = { STORE_READ, STORE_INSPECT };
 	struct fixture *f = *state;
-	struct error err = { 0 };
+	size_t i;
 
-	store_close(f->s);
-	f->s = fixture_open(f->path, STORE_READ);
-	assert_int_equal(sql_exec(f->s->db, "INSERT INTO meta VALUES ('a', 'b')", &err), -1);
-	assert_int_equal(err.kind, ERROR_STORE);
+	for (i = 0; i < COUNT(modes); i++) {
+		struct error err = { 0 };
+
+		store_close(f->s);
+		f->s = fixture_open(f->path, modes[i]);
+		assert_int_equal(sql_exec(f->s->db, "INSERT INTO meta VALUES ('a', 'b')", &err), -1);
+		assert_int_equal(err.kind, ERROR_STORE);
+	}
 }
 
 static void the_database_id_is_a_token_and_stays(void **state)
@@ -207,10 +199,10 @@ static void a_file_that_others_can_write_is_warned_about(void **state)
 
 /* --- files that are refused --- */
 
-/* Both ways of opening say no, with these words and the path, and leave the directory as it was. */
+/* All ways of opening say no, with these words and the path, and leave the directory as it was. */
 static void assert_refused(const char *path, const char *words)
 {
-	static const enum store_mode modes[] = { STORE_WRITE, STORE_READ };
+	static const enum store_mode modes[] = { STORE_WRITE, STORE_READ, STORE_INSPECT };
 	struct strbuf before = STRBUF_INIT, after = STRBUF_INIT;
 	char *journal = xasprintf("%s-journal", path);
 	struct error err = { 0 };
@@ -282,6 +274,34 @@ static void a_journal_of_another_program_stays(void **state)
 	free(journal);
 }
 
+/* A database gets its name when it is complete: this one was emptied. */
+static void an_empty_file_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	char *path = path_join(f->dir, "empty.db");
+	int fd = open(path, O_CREAT | O_WRONLY, 0600);
+
+	close(fd);
+	assert_refused(path, "damaged (it is empty); restore a backup from '");
+	free(path);
+}
+
+static void a_journal_without_its_database_is_not_rolled_back(void **state)
+{
+	struct fixture *f = *state;
+	char *path = path_join(f->dir, "moved.db"), *journal = xasprintf("%s-journal", path);
+	struct error err = { 0 };
+
+	assert_int_equal(fsutil_write(journal, "x", 1, 0600, NULL), 0);
+	assert_null(store_open(path, STORE_WRITE, &err));
+	assert_int_equal(err.kind, ERROR_STORE);
+	assert_non_null(strstr(err.text, "is not there, but its journal is"));
+	assert_true(exists(journal));
+	assert_false(exists(path));
+	free(path);
+	free(journal);
+}
+
 static void what_is_no_database_is_refused(void **state)
 {
 	struct fixture *f = *state;
@@ -292,9 +312,9 @@ static void what_is_no_database_is_refused(void **state)
 	for (i = 0; i < 8192; i++)
 		strbuf_addch(&sb, (int)test_random(256));
 	assert_int_equal(fsutil_write(path, sb.buf, sb.len, 0600, NULL), 0);
-	assert_refused(path, "damaged (not a database); restore a backup, then: kedge poll");
+	assert_refused(path, "damaged (not a database); restore a backup from '");
 	assert_int_equal(fsutil_write(path, "job log\n", 8, 0600, NULL), 0);
-	assert_refused(path, "damaged (not a database); restore a backup, then: kedge poll");
+	assert_refused(path, "damaged (not a database); restore a backup from '");
 	strbuf_release(&sb);
 	free(path);
 }
@@ -382,6 +402,27 @@ static void half_a_transaction_is_rolled_back_even_by_a_reader(void **state)
 	fixture_expect(f->s->db, "SELECT count(*) FROM cluster", "0\n");
 	fixture_expect(f->s->db, "SELECT number, state FROM job", "1|PENDING\n");
 	fixture_expect(f->s->db, "PRAGMA integrity_check", "ok\n");
+	free(journal);
+}
+
+static void who_only_inspects_leaves_half_a_transaction(void **state)
+{
+	struct fixture *f = *state;
+	char *journal = xasprintf("%s-journal", f->path);
+	struct strbuf before = STRBUF_INIT, after = STRBUF_INIT;
+	struct error err = { 0 };
+
+	leave_a_hot_journal(f);
+	fixture_slurp(f->path, &before);
+	assert_null(store_open(f->path, STORE_INSPECT, &err));
+	assert_int_equal(err.kind, ERROR_STORE);
+	assert_non_null(strstr(err.text, "undone by: kedge ls"));
+	assert_true(exists(journal));
+	fixture_slurp(f->path, &after);
+	assert_int_equal(before.len, after.len);
+	assert_memory_equal(before.buf, after.buf, before.len);
+	strbuf_release(&before);
+	strbuf_release(&after);
 	free(journal);
 }
 
@@ -626,7 +667,8 @@ int main(void)
 		TEST(wal_left_by_somebody_is_undone),
 		TEST_NEW(a_hundred_first_opens_at_once_succeed),
 		TEST_NEW(reading_what_is_not_there_is_not_found_and_makes_nothing),
-		TEST_NEW(reading_an_empty_file_is_not_found),
+		TEST_NEW(an_empty_file_is_refused),
+		TEST_NEW(a_journal_without_its_database_is_not_rolled_back),
 		TEST(a_reader_cannot_write),
 		TEST(the_database_id_is_a_token_and_stays),
 		TEST(a_file_that_others_can_write_is_warned_about),
@@ -637,6 +679,7 @@ int main(void)
 		TEST(a_directory_and_a_fifo_are_refused),
 		TEST(a_truncated_database_is_refused),
 		TEST(half_a_transaction_is_rolled_back_even_by_a_reader),
+		TEST(who_only_inspects_leaves_half_a_transaction),
 		TEST(after_a_killed_writer_the_file_is_checked),
 		TEST(nested_transactions_are_one),
 		TEST(a_rollback_inside_rolls_back_the_whole),
