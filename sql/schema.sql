@@ -5,7 +5,7 @@
 -- For reading use the views v_*: they stay when these tables change.
 
 CREATE TABLE meta (
-	key   TEXT NOT NULL PRIMARY KEY,        -- database_id, created_ms
+	key   TEXT NOT NULL PRIMARY KEY,        -- database_id, created_ms, event_head
 	value TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
@@ -96,7 +96,8 @@ END;
 -- The history, append-only.  hash is the SHA-256 of the row's fields in the order prev_hash, seq,
 -- job, at_ms, name, attempt, state_from, state_to, reason, detail, actor, each as
 -- decimal length, ':', bytes, ',' (NULL: '-,').  prev_hash is the hash of the row before, 64 zeros in
--- the first one.  state_to of a job's last event is its state.
+-- the first one.  state_to of a job's last event is its state.  The last row's seq and hash are in
+-- meta, as event_head.
 CREATE TABLE event (
 	seq        INTEGER PRIMARY KEY AUTOINCREMENT,
 	job        INTEGER NOT NULL REFERENCES job (number),

@@ -66,15 +66,11 @@ static void set_level(const struct globals *g)
 /* A store that is not there yet is an empty list for those who only read. */
 static int open_store(const struct cmd *cmd, struct cmd_context *ctx, struct error *err)
 {
-	char *path = path_join(ctx->state_dir, "kedge.db");
 	struct error why = { 0 };
 
-	if (cmd->needs & CMD_STORE_WRITE && fsutil_mkdir_p(ctx->spool, err)) {
-		free(path);
+	if (cmd->needs & CMD_STORE_WRITE && fsutil_mkdir_p(ctx->spool, err))
 		return -1;
-	}
-	ctx->store = store_open(path, cmd->needs & CMD_STORE_WRITE ? STORE_WRITE : STORE_READ, &why);
-	free(path);
+	ctx->store = store_open(ctx->database, cmd->needs & CMD_STORE_WRITE ? STORE_WRITE : STORE_READ, &why);
 	if (ctx->store || (why.kind == ERROR_NOT_FOUND && !(cmd->needs & CMD_STORE_WRITE)))
 		return 0;
 	if (err)
@@ -87,11 +83,13 @@ static int prepare(const struct cmd *cmd, const struct globals *g, struct cmd_co
 	struct config_places places = { .file = g->config };
 
 	ctx->quiet = g->quiet;
-	if (cmd->needs & (CMD_STORE_READ | CMD_STORE_WRITE)) {
+	ctx->config_file = g->config;
+	if (cmd->needs & (CMD_STATE | CMD_STORE_READ | CMD_STORE_WRITE)) {
 		ctx->state_dir = g->state ? fsutil_expand(g->state, NULL) : fsutil_state_dir(err);
 		if (!ctx->state_dir)
 			return -1;
 		ctx->spool = path_join(ctx->state_dir, "spool");
+		ctx->database = path_join(ctx->state_dir, "kedge.db");
 	}
 	if (cmd->needs & CMD_CONFIG) {
 		ctx->config = config_load(&places, err);
@@ -109,6 +107,7 @@ static void release(struct cmd_context *ctx)
 	config_free(ctx->config);
 	free(ctx->state_dir);
 	free(ctx->spool);
+	free(ctx->database);
 }
 
 /* The one place that says how it failed. */

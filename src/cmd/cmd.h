@@ -19,6 +19,7 @@ enum cmd_needs {
 	CMD_CONFIG      = 1 << 0,
 	CMD_STORE_READ  = 1 << 1, /* a store that does not exist yet is an empty list: ctx->store is NULL then */
 	CMD_STORE_WRITE = 1 << 2,
+	CMD_STATE       = 1 << 3, /* state_dir, spool and database only: the command opens what it wants, damaged or not */
 };
 
 struct cmd_context {
@@ -26,6 +27,8 @@ struct cmd_context {
 	struct store *store;
 	char *state_dir;    /* $XDG_STATE_HOME/kedge or --state DIR */
 	char *spool;        /* STATE/spool */
+	char *database;     /* STATE/kedge.db */
+	const char *config_file; /* --config FILE, or NULL: for those who do not want it read before they run */
 	bool quiet;
 };
 

@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include "config/spec.h"
+#include "store/chain.h"
+#include "store/event.h"
 #include "store/job.h"
 #include "util/clock.h"
 #include "util/error.h"
@@ -86,6 +88,38 @@ json_t *output_job(const struct job *j)
 	json_object_set_new(v, "not_before", output_time(j->not_before_ms));
 	json_object_set_new(v, "submitter", text_or_null(j->submitter));
 	json_object_set_new(v, "progress", parsed_or_null(j->progress));
+	return v;
+}
+
+json_t *output_event(const struct event_row *e)
+{
+	json_t *v = json_object();
+
+	json_object_set_new(v, "seq", json_integer(e->seq));
+	json_object_set_new(v, "at", output_time(e->at_ms));
+	json_object_set_new(v, "name", text_or_null(e->name));
+	json_object_set_new(v, "attempt", e->attempt ? json_integer(e->attempt) : json_null());
+	json_object_set_new(v, "from", text_or_null(e->from));
+	json_object_set_new(v, "to", text_or_null(e->to));
+	json_object_set_new(v, "reason", text_or_null(e->reason));
+	json_object_set_new(v, "actor", text_or_null(e->actor));
+	return v;
+}
+
+json_t *output_finding(const struct chain_finding *f)
+{
+	json_t *v = json_object();
+
+	if (!f->what) {
+		json_decref(v);
+		return json_null();
+	}
+	json_object_set_new(v, "what", json_string(strtab_word(chain_words, (int)f->what)));
+	json_object_set_new(v, "seq", f->seq ? json_integer(f->seq) : json_null());
+	json_object_set_new(v, "last", f->seq ? json_integer(f->last) : json_null());
+	json_object_set_new(v, "job", f->job ? json_integer(f->job) : json_null());
+	json_object_set_new(v, "name", text_or_null(*f->name ? f->name : NULL));
+	json_object_set_new(v, "text", text_or_null(f->text));
 	return v;
 }
 

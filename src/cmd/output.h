@@ -11,13 +11,17 @@
 
 struct job;
 struct attempts;
-struct events;
+struct event_row;
+struct chain_finding;
 struct error;
 
 /* Print object with a newline, keys in the order they were set; `object` is consumed.  main tells of write errors. */
 int output_json(json_t *object, struct error *err);
 json_t *output_time(int64_t ms);                 /* RFC 3339 string, null for 0 */
 json_t *output_job(const struct job *job);       /* the object of `ls` and `show` */
+
+json_t *output_event(const struct event_row *e); /* an event of `show` and `audit log` */
+json_t *output_finding(const struct chain_finding *f); /* null: none */
 
 /* A table with a header on stdout; cells are made visible (vis.h). widths fit the terminal; no colour codes when not a tty. */
 int output_table(const char *const *headers, size_t columns, char *const *cells, size_t rows, struct error *err);

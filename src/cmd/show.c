@@ -44,21 +44,6 @@ static json_t *attempt_json(const struct attempt *a)
 	return v;
 }
 
-static json_t *event_json(const struct event_row *e)
-{
-	json_t *v = json_object();
-
-	json_object_set_new(v, "seq", json_integer(e->seq));
-	json_object_set_new(v, "at", output_time(e->at_ms));
-	json_object_set_new(v, "name", string_or_null(e->name));
-	json_object_set_new(v, "attempt", e->attempt ? json_integer(e->attempt) : json_null());
-	json_object_set_new(v, "from", string_or_null(e->from));
-	json_object_set_new(v, "to", string_or_null(e->to));
-	json_object_set_new(v, "reason", string_or_null(e->reason));
-	json_object_set_new(v, "actor", string_or_null(e->actor));
-	return v;
-}
-
 static int print_json(const struct job *job, const struct attempts *as, const struct events *evs, struct error *err)
 {
 	json_t *v = output_job(job), *attempts = json_array(), *events = json_array();
@@ -66,7 +51,7 @@ static int print_json(const struct job *job, const struct attempts *as, const st
 	for (size_t i = 0; i < as->n; i++)
 		json_array_append_new(attempts, attempt_json(&as->v[i]));
 	for (size_t i = 0; i < evs->n; i++)
-		json_array_append_new(events, event_json(&evs->v[i]));
+		json_array_append_new(events, output_event(&evs->v[i]));
 	json_t *request = json_loads(job->request, 0, NULL);
 	json_object_set_new(v, "request", request ? request : json_null());
 	json_object_set_new(v, "attempts", attempts);

@@ -1,5 +1,6 @@
 #include "store/event.h"
 
+#include <limits.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,7 +41,7 @@ static const struct row_column columns[] = {
 	"seq, job, at_ms, name, attempt, state_from, state_to, reason, detail, actor, prev_hash, hash"
 #define NO_HASH "0000000000000000000000000000000000000000000000000000000000000000"
 
-enum { INSERT, LAST, LIST, LIST_OF_JOB, STATEMENTS };
+enum { INSERT, LAST, LIST, LIST_OF_JOB, SET_HEAD, GET_HEAD, WALK, WALK_BY_JOB, STATEMENTS };
 enum { LAST_SEQ, LAST_HASH };
 
 const char *const event_statements[STATEMENTS + 1] = {
@@ -50,6 +51,13 @@ const char *const event_statements[STATEMENTS + 1] = {
 		 "coalesce((SELECT hash FROM event ORDER BY seq DESC LIMIT 1), '" NO_HASH "')",
 	[LIST] = "SELECT " EVENT_COLUMNS " FROM event ORDER BY seq",
 	[LIST_OF_JOB] = "SELECT " EVENT_COLUMNS " FROM event WHERE job = ?1 ORDER BY seq",
+	[SET_HEAD] = "INSERT INTO meta (key, value) VALUES ('event_head', ?1 || ' ' || ?2) "
+		     "ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+	[GET_HEAD] = "SELECT coalesce((SELECT max(seq) FROM sqlite_sequence WHERE name = 'event'), 0), "
+		     "(SELECT value FROM meta WHERE key = 'event_head')",
+	/* the table itself: an index may say something else */
+	[WALK] = "SELECT " EVENT_COLUMNS " FROM event NOT INDEXED ORDER BY seq",
+	[WALK_BY_JOB] = "SELECT " EVENT_COLUMNS " FROM event NOT INDEXED ORDER BY job, seq",
 };
 
 static void hash_text(struct digest *d, const char *text)
@@ -147,19 +155,31 @@ static int make_row(struct store *s, const struct event *ev, struct event_row *r
 	return 0;
 }
 
+/* The row of the table and the record of which is the last. */
+static int write_row(struct store *s, const struct event_row *row, struct error *err)
+{
+	struct sql q;
+
+	sql_begin(&q, s->db, event_statements[INSERT]);
+	row_bind(&q, columns, row);
+	if (sql_run(&q, err) != 0)
+		return -1;
+	sql_begin(&q, s->db, event_statements[SET_HEAD]);
+	sql_int(&q, 1, row->seq);
+	sql_text(&q, 2, row->hash);
+	return sql_run(&q, err);
+}
+
 int event_append(struct store *s, struct event *ev, struct error *err)
 {
 	struct event_row row = { 0 };
-	struct sql q;
 	int rc = -1;
 
 	if (store_begin(s, err) != 0)
 		return -1;
 	if (make_row(s, ev, &row, err) != 0)
 		goto out;
-	sql_begin(&q, s->db, event_statements[INSERT]);
-	row_bind(&q, columns, &row);
-	rc = sql_run(&q, err);
+	rc = write_row(s, &row, err);
 out:
 	if (rc == 0)
 		rc = store_commit(s, err);
@@ -209,4 +229,78 @@ void events_release(struct events *evs)
 		row_release(columns, &evs->v[i], sizeof *evs->v);
 	free(evs->v);
 	*evs = (struct events){ NULL, 0, 0 };
+}
+
+/* --- rows as they are --- */
+
+int event_head_get(struct store *s, struct event_head *out, struct error *err)
+{
+	struct event_head head = { 0 };
+	struct sql q;
+	int rc;
+
+	sql_begin(&q, s->db, event_statements[GET_HEAD]);
+	rc = sql_step(&q, err);
+	if (rc > 0) {
+		const char *value = sql_get_text(&q, 1);
+		char *hash;
+
+		head.highest = sql_get_int(&q, 0);
+		head.seq = strtoll(value, &hash, 10);
+		if (head.seq > 0 && *hash == ' ' && digest_is_hex(hash + 1, DIGEST_HEX))
+			memcpy(head.hash, hash + 1, sizeof head.hash);
+		else
+			head.seq = 0;
+	}
+	sql_end(&q);
+	if (rc > 0)
+		*out = head;
+	return rc > 0 ? 0 : -1;
+}
+
+void event_walk_begin(struct event_walk *w, struct store *s, bool by_job)
+{
+	*w = (struct event_walk){ .odd = NULL };
+	sql_begin(&w->q, s->db, event_statements[by_job ? WALK_BY_JOB : WALK]);
+}
+
+/* NULL, or what is wrong with it: a table that was made anew may hold anything. */
+static bool is_odd(struct sql *q, const struct row_column *c, int i)
+{
+	int type = sqlite3_column_type(q->stmt, i);
+	int64_t v;
+
+	if (c->type != ROW_TEXT) {
+		v = sql_get_int(q, i);
+		return type != SQLITE_INTEGER || (c->type == ROW_INT && (v < 0 || v > INT_MAX));
+	}
+	if (type == SQLITE_NULL)
+		return !(c->offset == offsetof(struct event_row, from) || c->offset == offsetof(struct event_row, reason) ||
+			 c->offset == offsetof(struct event_row, detail));
+	return type != SQLITE_TEXT || strlen(sql_get_text(q, i)) != (size_t)sqlite3_column_bytes(q->stmt, i);
+}
+
+int event_walk_next(struct event_walk *w, struct error *err)
+{
+	int rc = sql_step(&w->q, err), i;
+
+	row_release(columns, &w->row, sizeof w->row);
+	w->odd = NULL;
+	w->hash[0] = '\0';
+	if (rc <= 0)
+		return rc;
+	for (i = 0; columns[i].name && !w->odd; i++)
+		if (is_odd(&w->q, &columns[i], i))
+			w->odd = columns[i].name;
+	if (row_read(&w->q, columns, &w->row, sizeof w->row, err) != 0)
+		return -1;
+	if (!w->odd)
+		event_hash(&w->row, w->hash);
+	return 1;
+}
+
+void event_walk_end(struct event_walk *w)
+{
+	row_release(columns, &w->row, sizeof w->row);
+	sql_end(&w->q);
 }

@@ -84,7 +84,7 @@ static const struct row_column columns[] = {
 	"created_ms, updated_ms, started_ms, ended_ms, exit_code, signal, cancel_ms, term_ms, not_before_ms, tries, " \
 	"seen_ms, missing_ms, missing_looks, orphaned, heartbeat, progress, submitter, missing_far_ms, unsure_ms"
 
-enum { INSERT, UPDATE, GET, BY_PREFIX, BY_NAME, STATEMENTS };
+enum { INSERT, UPDATE, GET, BY_PREFIX, BY_NAME, WALK, STATEMENTS };
 enum { UPDATE_STATE = 30, UPDATE_REV = 31 };
 
 const char *const job_statements[STATEMENTS + 1] = {
@@ -100,6 +100,9 @@ const char *const job_statements[STATEMENTS + 1] = {
 	/* 'g' comes after every digit and the hyphen */
 	[BY_PREFIX] = "SELECT " JOB_COLUMNS " FROM job WHERE job_id >= ?1 AND job_id < ?1 || 'g' LIMIT 2",
 	[BY_NAME] = "SELECT " JOB_COLUMNS " FROM job WHERE name = ?1 ORDER BY number DESC LIMIT 1",
+	/* the table itself: an index may say something else */
+	[WALK] = "SELECT number, state, attempt, "
+		 "coalesce((SELECT max(n) FROM attempt WHERE attempt.job = job.number), 0) FROM job NOT INDEXED ORDER BY number",
 };
 
 void job_release(struct job *j)
@@ -407,4 +410,28 @@ void jobs_release(struct jobs *jobs)
 		job_release(&jobs->v[i]);
 	free(jobs->v);
 	*jobs = (struct jobs){ NULL, 0, 0 };
+}
+
+void job_walk_begin(struct job_walk *w, struct store *s)
+{
+	*w = (struct job_walk){ .number = 0 };
+	sql_begin(&w->q, s->db, job_statements[WALK]);
+}
+
+int job_walk_next(struct job_walk *w, struct error *err)
+{
+	int rc = sql_step(&w->q, err);
+
+	if (rc <= 0)
+		return rc;
+	w->number = sql_get_int(&w->q, 0);
+	w->state = (enum job_state)strtab_value(job_states, sql_get_text(&w->q, 1), JOB_NONE);
+	w->attempt = sqlite3_column_type(w->q.stmt, 2) == SQLITE_INTEGER ? sql_get_int(&w->q, 2) : -1;
+	w->attempts = sql_get_int(&w->q, 3);
+	return 1;
+}
+
+void job_walk_end(struct job_walk *w)
+{
+	sql_end(&w->q);
 }

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "store/sqlutil.h"
 #include "util/strtab.h"
 
 struct error;
@@ -96,5 +97,17 @@ struct jobs {
 };
 int job_list(struct store *s, const struct job_filter *f, struct jobs *out, struct error *err);
 void jobs_release(struct jobs *jobs);
+
+/* What verifying needs of every job, by number, whatever an editor has put there. */
+struct job_walk {
+	struct sql q;
+	int64_t number;
+	enum job_state state; /* JOB_NONE: no state of ours */
+	int64_t attempt;      /* -1: no number */
+	int64_t attempts;     /* highest n in the table of attempts, 0: none */
+};
+void job_walk_begin(struct job_walk *w, struct store *s);
+int job_walk_next(struct job_walk *w, struct error *err); /* 1 a job, 0 done, -1 failed */
+void job_walk_end(struct job_walk *w);
 
 #endif

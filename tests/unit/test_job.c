@@ -605,7 +605,7 @@ static void single_jobs_are_found_by_index(void **state)
 	for (text = job_statements; *text; text++) {
 		char *plan = plan_of(f->s, *text);
 
-		if (strstr(plan, "SCAN job"))
+		if (strstr(plan, "SCAN job") && !strstr(*text, "NOT INDEXED")) /* that one wants them all */
 			fail_msg("%s:\n%s", *text, plan);
 		free(plan);
 	}
