@@ -37,6 +37,11 @@ offers '--timeout' wait --t
 offers 'here there' submit -c ''
 offers 'there' cluster check th
 offers 'check' cluster c
+offers 'log verify export' audit ''
+offers 'verify' audit v
+offers '' audit export --to ''
+offers 'check backup' db ''
+offers '' db backup ''
 offers 'release' help re
 offers '' nonesuch ''
 offers '' show ''
@@ -46,6 +51,7 @@ mkdir code && echo true >code/job.sh
 kedge -q submit -c here -J first code/job.sh >said 2>&1
 like "$(cat said)" '^1 ' 'a job is submitted'
 offers '1 first' show ''
+offers '1 first' audit log ''
 offers 'first' cancel f
 offers '' submit f
 ok 'bash takes it' bash -c '. "$srcdir/contrib/completions/kedge" && complete -p kedge'
