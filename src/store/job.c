@@ -101,8 +101,8 @@ const char *const job_statements[STATEMENTS + 1] = {
 	[BY_PREFIX] = "SELECT " JOB_COLUMNS " FROM job WHERE job_id >= ?1 AND job_id < ?1 || 'g' LIMIT 2",
 	[BY_NAME] = "SELECT " JOB_COLUMNS " FROM job WHERE name = ?1 ORDER BY number DESC LIMIT 1",
 	/* the table itself: an index may say something else */
-	[WALK] = "SELECT number, state, attempt, "
-		 "coalesce((SELECT max(n) FROM attempt WHERE attempt.job = job.number), 0) FROM job NOT INDEXED ORDER BY number",
+	[WALK] = ("SELECT number, state, attempt, coalesce((SELECT max(n) FROM attempt WHERE attempt.job = job.number), 0) "
+		  "FROM job NOT INDEXED ORDER BY number"),
 };
 
 void job_release(struct job *j)

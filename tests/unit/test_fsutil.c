@@ -208,6 +208,23 @@ static void a_name_that_is_taken_by_a_directory_leaves_no_temporary_file(void **
 	assert_non_null(strstr(err.text, "/d/none/f': No such file or directory"));
 }
 
+static void a_new_name_is_given_unless_it_is_taken(void **state)
+{
+	(void)state;
+	file_put(below("from"), "one");
+	assert_int_equal(fsutil_move_new(below("from"), below("to")), 0);
+	file_expect(below("to"), "one");
+	assert_int_equal(access(below("from"), F_OK), -1);
+	file_put(below("from"), "two");
+	errno = 0;
+	assert_int_equal(fsutil_move_new(below("from"), below("to")), -1);
+	assert_int_equal(errno, EEXIST);
+	file_expect(below("to"), "one");
+	file_expect(below("from"), "two");
+	assert_int_equal(fsutil_move_new(below("from"), below("no/such/to")), -1);
+	file_expect(below("from"), "two");
+}
+
 static void directories_are_made_private_on_the_way(void **state)
 {
 	struct error err;
@@ -470,6 +487,7 @@ int main(void)
 		cmocka_unit_test(a_write_over_the_file_size_limit_leaves_the_old_file),
 		cmocka_unit_test(a_write_to_a_full_disk_leaves_the_old_file),
 		cmocka_unit_test(a_name_that_is_taken_by_a_directory_leaves_no_temporary_file),
+		cmocka_unit_test(a_new_name_is_given_unless_it_is_taken),
 		cmocka_unit_test(directories_are_made_private_on_the_way),
 		cmocka_unit_test(a_file_in_the_way_of_a_directory_is_an_error),
 		cmocka_unit_test(removing_a_tree_follows_no_link),
