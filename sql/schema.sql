@@ -169,7 +169,8 @@ CREATE TABLE cluster (
 	lease_start     INTEGER,                        -- of the process, in ticks since boot
 	lease_until_ms  INTEGER,
 	lease_since_ms  INTEGER,
-	retry_ms        INTEGER                         -- no login by itself before this
+	retry_ms        INTEGER,                        -- no login by itself before this
+	failing_ms      INTEGER                         -- the first of the failed tries in a row
 ) STRICT;
 
 -- Every try to log in during the last minute, by whatever kedge: the breaker counts them.

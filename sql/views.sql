@@ -60,5 +60,7 @@ SELECT
 	lease_host || ' pid ' || lease_pid AS lease,
 	strftime('%Y-%m-%dT%H:%M:%SZ', lease_since_ms / 1000, 'unixepoch') AS lease_since,
 	strftime('%Y-%m-%dT%H:%M:%SZ', lease_until_ms / 1000, 'unixepoch') AS lease_until,
-	facts
+	facts,
+	strftime('%Y-%m-%dT%H:%M:%SZ', failing_ms / 1000, 'unixepoch') AS failing_since,
+	strftime('%Y-%m-%dT%H:%M:%SZ', retry_ms / 1000, 'unixepoch') AS not_before
 FROM cluster;

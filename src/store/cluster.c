@@ -1,7 +1,9 @@
 #include "store/cluster.h"
 
+#include <limits.h>
 #include <string.h>
 
+#include "store/breaker.h"
 #include "store/row.h"
 #include "store/sqlutil.h"
 #include "store/statements.h"
@@ -18,6 +20,8 @@ static const struct row_column columns[] = {
 	COLUMN(tried_ms, ROW_INT64, .null = true),
 	COLUMN(answered_ms, ROW_INT64, .null = true),
 	COLUMN(fails, ROW_INT),
+	COLUMN(failing_ms, ROW_INT64, .null = true),
+	COLUMN(retry_ms, ROW_INT64, .null = true),
 	COLUMN(last_error, ROW_TEXT),
 	COLUMN(last_error_kind, ROW_TEXT),
 	COLUMN(skew_ms, ROW_INT64),
@@ -25,19 +29,24 @@ static const struct row_column columns[] = {
 	{ NULL }
 };
 
+#define NO_FAILURE "fails = 0, failing_ms = NULL, retry_ms = NULL, last_error = NULL, last_error_kind = NULL"
 #define LEASE_COLUMNS "lease_host, lease_boot, lease_pid, lease_start, lease_until_ms, lease_since_ms"
 
-enum { GET, ANSWERED, FAILED, LEASE_GET, LEASE_SET, LEASE_CLEAR, STATEMENTS };
+enum { GET, ANSWERED, REACHED, FAILED, LEASE_GET, LEASE_SET, LEASE_CLEAR, STATEMENTS };
 enum { LEASE_HOST, LEASE_BOOT, LEASE_PID, LEASE_START, LEASE_UNTIL, LEASE_SINCE, LEASE_N }; /* columns of LEASE_GET */
 
 const char *const cluster_statements[STATEMENTS + 1] = {
-	[GET] = "SELECT name, tried_ms, answered_ms, fails, last_error, last_error_kind, skew_ms, facts "
+	[GET] = "SELECT name, tried_ms, answered_ms, fails, failing_ms, retry_ms, last_error, last_error_kind, skew_ms, facts "
 		"FROM cluster WHERE name = ?1",
 	[ANSWERED] = "INSERT INTO cluster (name, tried_ms, answered_ms, skew_ms, facts) VALUES (?1, ?2, ?2, ?3, ?4) "
 		     "ON CONFLICT (name) DO UPDATE SET tried_ms = ?2, answered_ms = ?2, skew_ms = ?3, "
-		     "facts = coalesce(?4, facts), fails = 0, last_error = NULL, last_error_kind = NULL",
-	[FAILED] = "INSERT INTO cluster (name, tried_ms, fails, last_error, last_error_kind) VALUES (?1, ?2, 1, ?3, ?4) "
-		   "ON CONFLICT (name) DO UPDATE SET tried_ms = ?2, fails = fails + 1, last_error = ?3, last_error_kind = ?4",
+		     "facts = coalesce(?4, facts), " NO_FAILURE,
+	[REACHED] = "INSERT INTO cluster (name, tried_ms, answered_ms) VALUES (?1, ?2, ?2) "
+		    "ON CONFLICT (name) DO UPDATE SET tried_ms = ?2, answered_ms = ?2, " NO_FAILURE,
+	[FAILED] = "INSERT INTO cluster (name, tried_ms, fails, failing_ms, retry_ms, last_error, last_error_kind) "
+		   "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) "
+		   "ON CONFLICT (name) DO UPDATE SET tried_ms = ?2, fails = ?3, failing_ms = ?4, retry_ms = ?5, "
+		   "last_error = ?6, last_error_kind = ?7",
 	[LEASE_GET] = "SELECT " LEASE_COLUMNS " FROM cluster WHERE name = ?1",
 	[LEASE_SET] = "INSERT INTO cluster (name, " LEASE_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) "
 		      "ON CONFLICT (name) DO UPDATE SET lease_host = ?2, lease_boot = ?3, lease_pid = ?4, "
@@ -96,16 +105,55 @@ int cluster_answered(struct store *s, const char *name, int64_t skew_ms, const c
 	return write_row(s, &q, err);
 }
 
-int cluster_failed(struct store *s, const char *name, const struct error *why, struct error *err)
+int cluster_reached(struct store *s, const char *name, struct error *err)
 {
 	struct sql q;
 
-	sql_begin(&q, s->db, cluster_statements[FAILED]);
+	sql_begin(&q, s->db, cluster_statements[REACHED]);
 	sql_text(&q, 1, name);
 	sql_int(&q, 2, clock_wall_ms());
-	sql_text(&q, 3, why->text);
-	sql_text(&q, 4, error_kind_name(why->kind));
 	return write_row(s, &q, err);
+}
+
+/* Any number; those who fail together come back at different times. */
+static uint32_t spread_of(const char *name, int64_t now)
+{
+	uint32_t h = (uint32_t)now;
+
+	for (; *name; name++)
+		h = h * 31 + (unsigned char)*name;
+	h = (h ^ h >> 16) * 0x45d9f3bu;
+	return h ^ h >> 16;
+}
+
+int cluster_failed(struct store *s, const char *name, const struct error *why, struct error *err)
+{
+	struct cluster_row was;
+	struct sql q;
+	int64_t now;
+	int fails;
+
+	if (store_begin(s, err) != 0)
+		return -1;
+	now = clock_wall_ms();
+	if (cluster_row_get(s, name, &was, err) != 0)
+		goto fail;
+	fails = was.fails < INT_MAX ? was.fails + 1 : INT_MAX;
+	sql_begin(&q, s->db, cluster_statements[FAILED]);
+	sql_text(&q, 1, name);
+	sql_int(&q, 2, now);
+	sql_int(&q, 3, fails);
+	sql_int(&q, 4, was.fails && was.failing_ms ? was.failing_ms : now);
+	sql_int(&q, 5, now + breaker_backoff_ms(why->kind, fails, spread_of(name, now)));
+	sql_text(&q, 6, why->text);
+	sql_text(&q, 7, error_kind_name(why->kind));
+	cluster_row_release(&was);
+	if (sql_run(&q, err) != 0)
+		goto fail;
+	return store_commit(s, err);
+fail:
+	store_rollback(s);
+	return -1;
 }
 
 /* Who has it, as far as the row can be understood. */

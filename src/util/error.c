@@ -22,6 +22,7 @@ static const struct {
 	[ERROR_NETWORK] = { "network", 7, true, true },
 	[ERROR_TIMEOUT] = { "timeout", 7, true, true },
 	[ERROR_PROTOCOL] = { "protocol", 7, true, true },
+	[ERROR_LATER] = { "later", 7, true, true },
 	[ERROR_BUSY] = { "busy", 8, true, false },
 	[ERROR_CHECKSUM] = { "checksum", 9, false, false },
 	[ERROR_HELD] = { "held", 10, false, false },

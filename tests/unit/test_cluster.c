@@ -92,7 +92,7 @@ static void a_free_cluster_is_taken_and_given_back(void **state)
 			 (long long)self.pid, (long long)self.start, (long long)now, (long long)clock_wall_ms());
 	fixture_expect(f->s->db, text, "1|1|1|1|1|60000\n");
 	cluster_unlease(f->s, "a100");
-	fixture_expect(f->s->db, "SELECT * FROM cluster", "a100|||0|||0|||||||\n");
+	fixture_expect(f->s->db, "SELECT * FROM cluster", "a100|||0|||0|||||||||\n");
 	cluster_unlease(f->s, "never seen");
 	free(text);
 }

@@ -229,6 +229,8 @@ static void views_read_well(void **state)
 	fixture_expect(db, "SELECT direction, files, mib, seconds FROM v_transfers", "up|3|3.0|1.5\n");
 	fixture_expect(db, "SELECT name, answered, lease, lease_until FROM v_clusters",
 		"a100||laptop pid 42|2026-11-22T00:01:00Z\n");
+	fixture_exec(db, "UPDATE cluster SET failing_ms = 1795305600000, retry_ms = 1795305620000");
+	fixture_expect(db, "SELECT failing_since, not_before FROM v_clusters", "2026-11-22T00:00:00Z|2026-11-22T00:00:20Z\n");
 	sqlite3_close(db);
 }
 
