@@ -341,18 +341,18 @@ static int64_t backoff_ms(int tries, const char *job_id)
 	return ms * (80 + (spread + (unsigned)tries * 7) % 41) / 100;
 }
 
-int entry_defer(struct tick *tick, struct entry *e, const struct error *why, struct error *err)
+int entry_defer(struct tick *tick, struct entry *e, const struct error *why, bool blame, struct error *err)
 {
-	bool transient = error_is_transient(why->kind), ours = why->kind == ERROR_INTERRUPTED;
+	bool transient = error_is_transient(why->kind), spared = !blame || why->kind == ERROR_INTERRUPTED;
 	struct job after;
 	char *message;
 	int rc;
 
 	job_copy(&after, &e->job);
-	after.tries = e->job.tries + !ours;
-	if (ours || (transient && after.tries < DEFER_MAX_TRIES)) {
+	after.tries = e->job.tries + !spared;
+	if (spared || (transient && after.tries < DEFER_MAX_TRIES)) {
 		after.state = JOB_PENDING;
-		after.not_before_ms = ours ? 0 : tick->now_ms + backoff_ms(e->job.tries, e->job.job_id);
+		after.not_before_ms = spared ? 0 : tick->now_ms + backoff_ms(e->job.tries, e->job.job_id);
 		message = xstrdup(why->text);
 	} else {
 		after.state = JOB_HELD;

@@ -46,8 +46,9 @@ int entry_write(struct tick *tick, struct entry *e, struct job *after, const cha
 /* Write down what decide said of e->launch.seen: row, event and attempt. */
 int entry_record(struct tick *tick, struct entry *e, struct error *err);
 
-/* Back to PENDING (or HELD after too many tries, or when waiting will not help) because of why. */
-int entry_defer(struct tick *tick, struct entry *e, const struct error *why, struct error *err);
+/* Back to PENDING (or HELD after too many tries, or when waiting will not help) because of why.  Without blame, as when the cluster could not be
+   asked, it costs the job no try. */
+int entry_defer(struct tick *tick, struct entry *e, const struct error *why, bool blame, struct error *err);
 
 /* How long this job must still wait for its next try, in ms; 0: it is due. */
 int64_t entry_wait_ms(const struct job *job, int64_t now_ms);

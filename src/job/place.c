@@ -162,7 +162,8 @@ static int settle(struct tick *tick, struct entry *e, const struct stage_job *sj
 		return intend(tick, e, err);
 	e->skip = true;
 	log_info("job %lld: %s", (long long)e->job.number, why->text);
-	return entry_defer(tick, e, why, err);
+	/* A cluster that could not be asked before the upload began is no failure of the job. */
+	return entry_defer(tick, e, why, sj->begun || !error_is_unknown(why->kind), err);
 }
 
 /* Stage all of `es` in one batch.  Entries that did not make it are set to skip. */
@@ -185,7 +186,7 @@ static int stage_all(struct tick *tick, struct entries *es, struct error *err)
 			parcel_release(&parcels[n]);
 			e->skip = true;
 			log_info("job %lld: %s", (long long)e->job.number, why.text);
-			if (entry_defer(tick, e, &why, err))
+			if (entry_defer(tick, e, &why, true, err))
 				goto out;
 			continue;
 		}
@@ -223,7 +224,7 @@ static int refuse_all(struct tick *tick, struct entries *es, struct launch_job *
 		free(e->attempt.outcome);
 		e->attempt.outcome = xstrdup("refused");
 		e->attempt.ended_ms = tick->now_ms;
-		if (attempt_update(tick->store, &e->attempt, err) || entry_defer(tick, e, why, err))
+		if (attempt_update(tick->store, &e->attempt, err) || entry_defer(tick, e, why, true, err))
 			return -1;
 	}
 	return 0;

@@ -138,7 +138,7 @@ static void discard_failed(struct staging *st)
 	long uid = -1;
 
 	for (size_t i = 0; i < st->n; i++)
-		if (st->v[i].state == STAGING_FAILED && st->v[i].touched)
+		if (st->v[i].state == STAGING_FAILED && st->v[i].job->begun)
 			items[n++] = &st->v[i];
 	if (n && staging_discard(st, items, n, &uid, NULL) == 0 && uid >= 0) {
 		for (size_t i = 0; i < n; i++) {
@@ -161,7 +161,7 @@ static void begin(struct staging *st, struct stage_job *jobs)
 
 		it->job = &jobs[i];
 		it->state = STAGING_WAITING;
-		jobs[i].done = false;
+		jobs[i].begun = jobs[i].done = false;
 		jobs[i].files = jobs[i].bytes = jobs[i].took_ms = 0;
 		jobs[i].verified_by[0] = '\0';
 		error_clear(&jobs[i].error);

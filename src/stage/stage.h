@@ -35,6 +35,7 @@ struct stage_job {
 	const char *run_sh;      /* rendered; 0700 at JOB_ID/run.sh */
 	const char *job_json;    /* JOB_ID/.kedge/job.json */
 	/* out */
+	bool begun;              /* something of it may be in incoming/ */
 	bool done;               /* the tree is there, verified */
 	struct error error;      /* why not */
 	int64_t files, bytes;    /* sent */

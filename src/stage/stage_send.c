@@ -63,7 +63,7 @@ static int send_batch(struct staging *st, struct staging_item *const *items, siz
 static int send_files(struct staging *st, struct staging_item *const *items, size_t n, struct error *err)
 {
 	for (size_t i = 0; i < n; i++)
-		items[i]->touched = true;
+		items[i]->job->begun = true;
 	if (send_batch(st, items, n, false, err) != 0 || send_batch(st, items, n, true, err) != 0)
 		return -1;
 	for (size_t i = 0; i < n; i++)

@@ -32,7 +32,6 @@ struct staging_item {
 	struct stage_job *job;
 	struct plan plan;
 	enum staging_state state;
-	bool touched; /* something of it may be in incoming/ */
 };
 
 struct staging {
