@@ -66,7 +66,7 @@ static int cancel_all(struct cmd_context *ctx, const struct cmd_args *args, int6
 static int work_on_it(struct cmd_context *ctx, const int64_t *numbers, size_t n, int64_t wait_ms, bool wait,
 		      struct error *err)
 {
-	struct follow f = { .store = ctx->store, .config = ctx->config, .spool = ctx->spool };
+	struct follow f = { .store = ctx->store, .config = ctx->config, .spool = ctx->spool, .asked = true };
 	struct error why = { 0 };
 
 	f.deadline = deadline_in_ms(wait ? wait_ms + CANCEL_MARGIN_MS : 1);

@@ -8,9 +8,12 @@
 #include "cmd/options.h"
 #include "cmd/output.h"
 #include "config/config.h"
+#include "job/reach.h"
 #include "launch/launcher.h"
 #include "stage/site.h"
+#include "store/breaker.h"
 #include "store/cluster.h"
+#include "store/store.h"
 #include "util/clock.h"
 #include "util/error.h"
 #include "util/strbuf.h"
@@ -35,9 +38,13 @@ static char *ago(int64_t ms)
 
 static json_t *cluster_json(const struct cluster *c, const struct cluster_row *row)
 {
-	return json_pack("{s:s, s:s, s:s?, s:i, s:s, s:s, s:o, s:o, s:s?}", "name", c->name, "transport", c->transport,
-			 "host", c->host, "port", c->port, "root", c->root, "launcher", c->launcher, "answered",
-			 output_time(row->answered_ms), "tried", output_time(row->tried_ms), "last_error", row->last_error);
+	bool left_alone = breaker_left_ms(row, clock_wall_ms()) > 0;
+
+	return json_pack("{s:s, s:s, s:s?, s:i, s:s, s:s, s:o, s:o, s:s?, s:i, s:o, s:o}", "name", c->name, "transport",
+			 c->transport, "host", c->host, "port", c->port, "root", c->root, "launcher", c->launcher, "answered",
+			 output_time(row->answered_ms), "tried", output_time(row->tried_ms), "last_error", row->last_error,
+			 "fails", row->fails, "failing_since", output_time(row->failing_ms), "not_before",
+			 output_time(left_alone ? row->retry_ms : 0));
 }
 
 static int row_of(struct cmd_context *ctx, const char *name, struct cluster_row *row, struct error *err)
@@ -74,7 +81,7 @@ static int list(struct cmd_context *ctx, bool json, struct error *err)
 		cell[3] = xstrdup(c.root);
 		cell[4] = xstrdup(c.launcher);
 		cell[5] = ago(row.answered_ms);
-		cell[6] = xstrdup(row.last_error ? row.last_error : "");
+		cell[6] = row.last_error ? output_trouble(&row) : xstrdup("");
 		json_array_append_new(all, cluster_json(&c, &row));
 		cluster_row_release(&row);
 		cluster_release(&c);
@@ -119,6 +126,32 @@ static int print_report(char *report, const char *how, json_t *checks)
 	return failed;
 }
 
+/* Connect and look.  What comes of it is recorded, so that the next poll asks again; where there is no store, nothing asks by itself. */
+static struct site *visit(struct cmd_context *ctx, const struct cluster *c, struct strbuf *report, struct error *err)
+{
+	struct store *store = NULL;
+	struct error why = { 0 };
+	struct site *site;
+
+	if (ctx->store && !(store = store_open(ctx->store->path, STORE_WRITE, err)))
+		return NULL;
+	site = reach_open(&reach_real, store, c, true, err);
+	if (!site)
+		goto out;
+	if (!site_sftp(site, deadline_in_ms(c->timeout_ms), &why) || launcher_find(c->launcher)->probe(site, report, &why))
+		error_wrap(&why, "cluster '%s'", c->name);
+	reach_told(store, c, &why);
+	if (why.kind) {
+		site_close(site);
+		site = NULL;
+		if (err)
+			*err = why;
+	}
+out:
+	store_close(store);
+	return site;
+}
+
 static int check(struct cmd_context *ctx, const char *name, bool json, struct error *err)
 {
 	struct cluster c = { 0 };
@@ -129,14 +162,9 @@ static int check(struct cmd_context *ctx, const char *name, bool json, struct er
 
 	if (config_cluster(ctx->config, name, &c, err))
 		goto out;
-	const struct launcher *launcher = launcher_find(c.launcher);
-	site = site_open(&c, err);
+	site = visit(ctx, &c, &report, err);
 	if (!site)
 		goto out;
-	if (!site_sftp(site, deadline_in_ms(c.timeout_ms), err) || launcher->probe(site, &report, err)) {
-		error_wrap(err, "cluster '%s'", name);
-		goto out;
-	}
 	failed = print_report(report.buf, site_describe(site), checks);
 	rc = json ? output_json(json_pack("{s:i, s:s, s:O}", "schema", 1, "cluster", name, "checks", checks), err) : 0;
 	if (!rc && failed)

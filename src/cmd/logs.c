@@ -8,6 +8,7 @@
 #include "cmd/options.h"
 #include "cmd/output.h"
 #include "config/config.h"
+#include "job/reach.h"
 #include "job/tick.h"
 #include "stage/site.h"
 #include "stage/stage.h"
@@ -171,16 +172,19 @@ static int parse_lines(const char *text, long *lines, struct error *err)
 
 static int show(struct reader *r, long lines, bool follow_it, struct error *err)
 {
+	struct error why = { 0 };
+	int rc;
+
 	if (config_cluster(r->ctx->config, r->job.cluster, &r->cluster, err))
 		return -1;
-	r->site = site_open(&r->cluster, err);
+	r->site = reach_open(&reach_real, r->ctx->store, &r->cluster, true, err);
 	if (!r->site)
 		return -1;
-	if (lines && print_tail(r, lines, err))
-		return -1;
-	if (follow_it)
-		return follow(r, err);
-	return lines ? 0 : print_new(r, false, err);
+	rc = lines ? print_tail(r, lines, &why) : follow_it ? 0 : print_new(r, false, &why);
+	reach_told(r->ctx->store, &r->cluster, &why);
+	if (rc && err)
+		*err = why;
+	return !rc && follow_it ? follow(r, err) : rc;
 }
 
 static int run(struct cmd_context *ctx, const struct cmd_args *args, struct error *err)

@@ -84,7 +84,7 @@ static char *time_text(const struct job *j)
 	return xstrdup(text);
 }
 
-/* What the cluster of a waiting job said last. */
+/* What is the matter with the cluster of a waiting job, since when, and until when it is not asked. */
 static char *cluster_trouble(struct cmd_context *ctx, const struct job *j)
 {
 	struct cluster_row row;
@@ -93,7 +93,7 @@ static char *cluster_trouble(struct cmd_context *ctx, const struct job *j)
 	if (j->state != JOB_PENDING || cluster_row_get(ctx->store, j->cluster, &row, NULL))
 		return NULL;
 	if (row.last_error)
-		text = xstrdup(row.last_error);
+		text = output_trouble(&row);
 	cluster_row_release(&row);
 	return text;
 }

@@ -6,7 +6,9 @@
 #include <unistd.h>
 
 #include "config/spec.h"
+#include "store/breaker.h"
 #include "store/chain.h"
+#include "store/cluster.h"
 #include "store/event.h"
 #include "store/job.h"
 #include "util/clock.h"
@@ -166,6 +168,18 @@ out:
 	if (tb)
 		scols_unref_table(tb);
 	return rc;
+}
+
+char *output_trouble(const struct cluster_row *row)
+{
+	int64_t now = clock_wall_ms(), left = breaker_left_ms(row, now);
+	char since[CLOCK_TEXT], again[CLOCK_TEXT];
+
+	if (!row->failing_ms)
+		return xstrdup(row->last_error);
+	clock_span(now - row->failing_ms, since);
+	clock_span(left + 999, again);
+	return xasprintf("for %s%s%s: %s", since, left ? ", asked again in " : "", left ? again : "", row->last_error);
 }
 
 void output_say_state(void *arg, const struct job *j)

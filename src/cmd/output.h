@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct cluster_row;
 struct job;
 struct attempts;
 struct event_row;
@@ -25,6 +26,9 @@ json_t *output_finding(const struct chain_finding *f); /* null: none */
 
 /* A table with a header on stdout; cells are made visible (vis.h). widths fit the terminal; no colour codes when not a tty. */
 int output_table(const char *const *headers, size_t columns, char *const *cells, size_t rows, struct error *err);
+
+/* Of a cluster with a last_error: "for 3m07s, asked again in 41s: cannot connect to ..."; what may be cut comes last.  New. */
+char *output_trouble(const struct cluster_row *row);
 
 bool output_is_tty(void);
 

@@ -67,12 +67,14 @@ static int poll_one(struct cmd_context *ctx, const char *name, struct error *err
 	return rc;
 }
 
-/* Did the try before this one fail in the same way? */
+/* Did the try before this one fail in the same way?  That there was none yet is no news either. */
 static bool is_old_news(struct cmd_context *ctx, const char *name, const struct error *why)
 {
 	struct cluster_row row;
 	bool old;
 
+	if (why->kind == ERROR_LATER)
+		return true;
 	if (!error_is_unknown(why->kind) || cluster_row_get(ctx->store, name, &row, NULL))
 		return false;
 	old = row.fails > 1;

@@ -195,7 +195,7 @@ static int dry_run(const struct cluster *cluster, const struct spec *spec, struc
 static int outcome(struct cmd_context *ctx, struct job *job, bool wait, struct error *err)
 {
 	struct follow f = { .store = ctx->store, .config = ctx->config, .spool = ctx->spool, .deadline = DEADLINE_NONE,
-			    .changed = wait ? output_say_state : NULL };
+			    .asked = true, .changed = wait ? output_say_state : NULL };
 	struct error why = { 0 };
 	struct job now;
 	int rc = follow_once(&f, job->cluster, &why);

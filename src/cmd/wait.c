@@ -37,7 +37,7 @@ static int verdict(struct cmd_context *ctx, const int64_t *numbers, size_t n, bo
 static int run(struct cmd_context *ctx, const struct cmd_args *args, struct error *err)
 {
 	struct follow f = { .store = ctx->store, .config = ctx->config, .spool = ctx->spool, .deadline = DEADLINE_NONE,
-			    .changed = output_say_state };
+			    .asked = true, .changed = output_say_state };
 	const char *timeout = options_get(args, "timeout");
 	int64_t *numbers, ms;
 	int rc = -1;

@@ -29,6 +29,7 @@ static const struct field {
 	{ "template", offsetof(struct cluster, template) },
 	{ "setup", offsetof(struct cluster, setup) },
 	{ "max_running", offsetof(struct cluster, max_running) },
+	{ "max_logins", offsetof(struct cluster, max_logins) },
 	{ "start_timeout", offsetof(struct cluster, start_timeout_ms) },
 	{ "lost_after", offsetof(struct cluster, lost_after_ms) },
 	{ "lost_looks", offsetof(struct cluster, lost_looks) },

@@ -26,6 +26,7 @@ struct cluster {
 	char *template;            /* local path of a run.sh template, NULL: the built-in one */
 	char *setup;               /* a shell line for run.sh before the job's own environment, NULL */
 	int max_running;           /* 0: no limit */
+	int max_logins;            /* a minute, by all kedges together; 0: no limit, and no waiting after failures */
 	int64_t connect_timeout_ms;
 	int64_t timeout_ms;        /* a reply that does not come within this is "cannot tell" */
 	int64_t lost_after_ms;     /* a dead process without a marker is LOST after this */

@@ -50,6 +50,8 @@ const struct key keys[] = {
 	  "A line of shell that run.sh executes before anything of the job." },
 	{ "cluster", "max_running", KEY_INT, "0", 0, 100000, NULL,
 	  "How many jobs may be on the cluster at once; 0 means any number." },
+	{ "cluster", "max_logins", KEY_INT, "10", 0, 1000, NULL,
+	  "How many times a minute, by all kedges together, it may be logged in to; 0 means any number." },
 	{ "cluster", "start_timeout", KEY_DURATION, "10m", 0, 30 * (int64_t)DAY, NULL,
 	  "How long a launched job may take to start before it is doubted." },
 	{ "cluster", "lost_after", KEY_DURATION, "120s", 0, 1 * DAY, NULL,

@@ -63,7 +63,7 @@ static struct target *target_get(struct follow *f, struct targets *ts, const cha
 static int tick_target(struct follow *f, struct target *t, struct error *err)
 {
 	struct tick tick = { .store = f->store, .cluster = &t->cluster, .spool = f->spool, .site = t->site,
-			     .keep_site = true };
+			     .keep_site = true, .asked = f->asked };
 	struct error why = { 0 };
 	int rc = tick_run(&tick, &why);
 
@@ -78,7 +78,8 @@ static int tick_target(struct follow *f, struct target *t, struct error *err)
 			*err = why;
 		return -1;
 	}
-	if (!t->trouble || strcmp(t->trouble, why.text)) {
+	/* That it is not asked yet is news only when nothing else was said: the texts count the seconds. */
+	if (!t->trouble || (why.kind != ERROR_LATER && strcmp(t->trouble, why.text))) {
 		log_warn("%s; waiting", why.text);
 		free(t->trouble);
 		t->trouble = xstrdup(why.text);
@@ -161,6 +162,7 @@ int follow_jobs(struct follow *f, const int64_t *numbers, size_t n, struct error
 	for (unsigned round = 1;; round++) {
 		if (round_once(f, &ts, numbers, n, last, round, &left, err))
 			goto out;
+		f->asked = false;
 		if (!left)
 			break;
 		if (pause_ms(f, nap, err))
@@ -181,8 +183,9 @@ int follow_once(struct follow *f, const char *cluster, struct error *err)
 
 	if (config_cluster(f->config, cluster, &c, err))
 		return -1;
-	struct tick tick = { .store = f->store, .cluster = &c, .spool = f->spool };
+	struct tick tick = { .store = f->store, .cluster = &c, .spool = f->spool, .asked = f->asked };
 	rc = tick_run(&tick, err);
+	f->asked = false;
 	cluster_release(&c);
 	return rc;
 }

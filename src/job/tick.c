@@ -73,12 +73,13 @@ static int pass(struct tick *tick, struct error *err)
 static int connect_and_pass(struct tick *tick, struct error *err)
 {
 	struct error trouble = { 0 };
-	int rc = -1;
+	int rc;
 
 	if (!tick->site)
-		tick->site = tick->reach->open(tick->cluster, &trouble);
-	if (tick->site)
-		rc = pass(tick, &trouble);
+		tick->site = reach_open(tick->reach, tick->store, tick->cluster, tick->asked, err);
+	if (!tick->site)
+		return -1;
+	rc = pass(tick, &trouble);
 	if (!tick->keep_site || error_is_unknown(trouble.kind)) {
 		tick->reach->close(tick->site);
 		tick->site = NULL;
@@ -111,6 +112,8 @@ int tick_run(struct tick *tick, struct error *err)
 	needed = tick_needed(tick->store, tick->cluster->name, err);
 	if (needed != ANSWER_YES)
 		return needed == ANSWER_NO ? 0 : -1;
+	if (!tick->site && reach_check(tick->store, tick->cluster, tick->asked, err))
+		return -1; /* without a write, however often it is asked */
 	if (cluster_lease(tick->store, tick->cluster->name, TICK_LEASE_MS, err))
 		return -1;
 	tick->now_ms = clock_wall_ms();

@@ -23,6 +23,7 @@ struct tick {
 	struct site *site;      /* NULL: connected when needed */
 	bool keep_site;         /* leave the connection open in `site` (site_close it); NULL there after one that failed */
 	const struct reach *reach; /* NULL: reach_real */
+	bool asked;             /* a person waits for it: failures before do not keep it from connecting (store/breaker.h) */
 	/* out */
 	int looked, changed, launched; /* jobs */
 	/* for the pass itself */
@@ -40,7 +41,7 @@ enum answer tick_needed(struct store *store, const char *cluster, struct error *
 int64_t tick_next_ms(struct store *store, const char *cluster);
 
 /* One pass.  0: done, as far as the cluster let it (jobs that were refused have their own state and message).
-   -1: BUSY (another kedge is at it), the cluster could not be asked (its row says so, no job's state changed by that),
+   -1: BUSY (another kedge is at it), LATER (not its turn), the cluster could not be asked (its row says so, no job's state changed by that),
    or the store failed. */
 int tick_run(struct tick *tick, struct error *err);
 

@@ -203,7 +203,8 @@ sshd_count_sessions()
 }
 
 # Export the environment of a kedge that knows one cluster, box: this sshd, or the local transport when there is
-# none.  `kedge` is the one of the build tree.
+# none.  `kedge` is the one of the build tree.  max_logins = 0: a test asks more often than a server would like, and
+# does not wait after a failure of its own making.
 kedge_env()
 {
 	HOME=$sshd_dir/home
@@ -228,6 +229,6 @@ kedge_env()
 		else
 			echo 'transport = local'
 		fi
-		printf 'root = %s/root\ngpu_run = %s/contrib/gpu-run\n' "$sshd_dir" "$srcdir"
+		printf 'root = %s/root\ngpu_run = %s/contrib/gpu-run\nmax_logins = 0\n' "$sshd_dir" "$srcdir"
 	} >"$XDG_CONFIG_HOME/kedge/config.ini"
 }

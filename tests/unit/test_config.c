@@ -74,6 +74,7 @@ static void an_empty_section_is_a_cluster_with_the_defaults(void **state)
 	assert_null(c.template);
 	assert_null(c.setup);
 	assert_int_equal(c.max_running, 0);
+	assert_int_equal(c.max_logins, 10);
 	assert_int_equal(c.connect_timeout_ms, 15000);
 	assert_int_equal(c.timeout_ms, 30000);
 	assert_int_equal(c.lost_after_ms, 120000);
@@ -93,7 +94,7 @@ static void every_row_of_a_cluster_has_a_field(void **state)
 		{ "identity_file", "~/k1 k2" }, { "known_hosts", "kh" }, { "agent", "no" },
 		{ "connect_timeout", "1m" }, { "timeout", "2m" }, { "root", "/r" }, { "launcher", "gpu-run" },
 		{ "gpu_run", "/opt/gpu-run" }, { "gpu_type", "h100" }, { "template", "t.sh" },
-		{ "setup", "module load x; y" }, { "max_running", "3" }, { "start_timeout", "3m" },
+		{ "setup", "module load x; y" }, { "max_running", "3" }, { "max_logins", "7" }, { "start_timeout", "3m" },
 		{ "lost_after", "4m" }, { "lost_looks", "3" }, { "kill_wait", "5m" },
 	};
 	struct strbuf text = STRBUF_INIT;
@@ -132,6 +133,7 @@ static void every_row_of_a_cluster_has_a_field(void **state)
 	assert_string_equal(c.template, path);
 	assert_string_equal(c.setup, "module load x; y");
 	assert_int_equal(c.max_running, 3);
+	assert_int_equal(c.max_logins, 7);
 	assert_int_equal(c.start_timeout_ms, 180000);
 	assert_int_equal(c.lost_after_ms, 240000);
 	assert_int_equal(c.lost_looks, 3);

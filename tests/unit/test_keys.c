@@ -51,7 +51,7 @@ static void every_row_has_a_sentence_and_a_default_it_accepts(void **state)
 		if (key->type == KEY_WORD)
 			assert_non_null(key->words);
 	}
-	assert_int_equal(keys_count(), 1 + 19 + 12);
+	assert_int_equal(keys_count(), 1 + 21 + 12);
 }
 
 static void defaults_take_the_keys_of_a_cluster_but_not_of_a_job(void **state)
@@ -107,6 +107,8 @@ static void numbers_are_checked_with_their_range(void **state)
 		{ "cluster", "port", "0x16", 0, "port: '0x16' is not a whole number" },
 		{ "cluster", "port", "", 0, "port: no value" },
 		{ "cluster", "max_running", "100000", 100000 },
+		{ "cluster", "max_logins", "0", 0 },
+		{ "cluster", "max_logins", "1001", 0, "max_logins: '1001' is not within 0 to 1000" },
 		{ "cluster", "agent", "off", 0 },
 		{ "cluster", "agent", "true", 1 },
 		{ "cluster", "agent", "maybe", 0, "agent: 'maybe' is neither yes nor no" },
