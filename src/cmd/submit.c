@@ -200,7 +200,7 @@ static int outcome(struct cmd_context *ctx, struct job *job, bool wait, struct e
 	struct job now;
 	int rc = follow_once(&f, job->cluster, &why);
 
-	if (rc && why.kind == ERROR_BUSY && !wait) {
+	if (rc && (why.kind == ERROR_BUSY || why.kind == ERROR_LATER) && !wait) {
 		log_note("%s; job %lld is launched by its next pass, or by: kedge poll", why.text, (long long)job->number);
 		rc = 0;
 	}

@@ -104,7 +104,8 @@ used_up()
 }
 ok 'when ten logins are used up, it says so, and for how long' wait_for_secs 60 used_up
 ok 'logs: 7' status 7 kedge logs 1
-ok 'submit: 7' status 7 kedge submit -J fifth main.sh
+ok 'submit: the job is taken, and waits' kedge submit -J fifth main.sh
+is "$(sql "select state from job where name = 'fifth'")" PENDING 'for its turn'
 after=$(proxy_count accepted)
 seconds=$(($(date +%s) - began))
 fault $((after - before))
