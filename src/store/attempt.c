@@ -37,7 +37,7 @@ static const struct row_column columns[] = {
 	"job, n, token, launcher, handle, node, gpus, created_ms, launched_ms, started_ms, ended_ms, " \
 	"outcome, exit_code, signal, detail"
 
-enum { INSERT, UPDATE, NEXT, GET, LIST, STATEMENTS };
+enum { INSERT, UPDATE, NEXT, GET, LIST, HAS_TOKEN, STATEMENTS };
 
 const char *const attempt_statements[STATEMENTS + 1] = {
 	[INSERT] = "INSERT INTO attempt (" ATTEMPT_COLUMNS ") "
@@ -48,6 +48,7 @@ const char *const attempt_statements[STATEMENTS + 1] = {
 	[NEXT] = "SELECT coalesce(max(n), 0) + 1 FROM attempt WHERE job = ?1",
 	[GET] = "SELECT " ATTEMPT_COLUMNS " FROM attempt WHERE job = ?1 AND n = ?2",
 	[LIST] = "SELECT " ATTEMPT_COLUMNS " FROM attempt WHERE job = ?1 ORDER BY n",
+	[HAS_TOKEN] = "SELECT 1 FROM attempt WHERE token = ?1",
 };
 
 void attempt_release(struct attempt *a)
@@ -93,6 +94,32 @@ int attempt_insert(struct store *s, struct attempt *a, struct error *err)
 fail:
 	store_rollback(s);
 	return -1;
+}
+
+int attempt_restore(struct store *s, const struct attempt *a, struct error *err)
+{
+	struct sql q;
+
+	if (store_begin(s, err) != 0)
+		return -1;
+	sql_begin(&q, s->db, attempt_statements[INSERT]);
+	row_bind(&q, columns, a);
+	if (sql_run(&q, err) == 0)
+		return store_commit(s, err);
+	store_rollback(s);
+	return -1;
+}
+
+enum answer attempt_has_token(struct store *s, const char *token, struct error *err)
+{
+	struct sql q;
+	int rc;
+
+	sql_begin(&q, s->db, attempt_statements[HAS_TOKEN]);
+	sql_text(&q, 1, token);
+	rc = sql_step(&q, err);
+	sql_end(&q);
+	return rc < 0 ? ANSWER_UNKNOWN : rc > 0 ? ANSWER_YES : ANSWER_NO;
 }
 
 static int no_attempt(int64_t job, int n, struct error *err)

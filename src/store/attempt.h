@@ -8,9 +8,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "util/error.h"
 #include "util/id.h"
 
-struct error;
 struct store;
 
 struct attempt {
@@ -31,6 +31,9 @@ struct attempt {
 void attempt_release(struct attempt *a);
 /* Insert with n = last + 1 and a new token; both come back in *a. */
 int attempt_insert(struct store *s, struct attempt *a, struct error *err);
+/* Insert a row that was lost, with n, token and all the rest as given.  n must be free, the token nobody's. */
+int attempt_restore(struct store *s, const struct attempt *a, struct error *err);
+enum answer attempt_has_token(struct store *s, const char *token, struct error *err); /* is it an attempt's? */
 int attempt_update(struct store *s, const struct attempt *a, struct error *err); /* by (job, n); token never changes */
 int attempt_get(struct store *s, int64_t job, int n, struct attempt *out, struct error *err); /* NOT_FOUND */
 

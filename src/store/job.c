@@ -115,39 +115,53 @@ void job_copy(struct job *to, const struct job *from)
 	row_copy(columns, to, from, sizeof *to);
 }
 
-int job_insert(struct store *s, struct job *j, const struct event *ev, struct error *err)
+/* *j is written over when all is done: the same texts. */
+static int insert(struct store *s, struct job *j, struct job *row, const struct event *ev, struct error *err)
 {
-	struct job row = *j;
 	struct event first = *ev;
 	struct sql q;
 
-	row.number = 0;
-	row.state = JOB_PENDING;
-	row.rev = 1;
-	row.exit_code = -1;
-	row.heartbeat = -1;
-	row.updated_ms = clock_wall_ms();
-	if (row.created_ms == 0)
-		row.created_ms = row.updated_ms;
+	row->rev = 1;
+	row->updated_ms = clock_wall_ms();
+	if (row->created_ms == 0)
+		row->created_ms = row->updated_ms;
 	if (store_begin(s, err) != 0)
 		return -1;
 	sql_begin(&q, s->db, job_statements[INSERT]);
-	row_bind(&q, columns, &row);
+	row_bind(&q, columns, row);
 	if (sql_run(&q, err) != 0)
 		goto fail;
-	row.number = sqlite3_last_insert_rowid(s->db);
-	first.job = row.number;
+	row->number = sqlite3_last_insert_rowid(s->db);
+	first.job = row->number;
 	first.from = JOB_NONE;
-	first.to = row.state;
+	first.to = row->state;
 	if (event_append(s, &first, err) != 0)
 		goto fail;
 	if (store_commit(s, err) != 0)
 		return -1;
-	*j = row; /* the same texts */
+	*j = *row;
 	return 0;
 fail:
 	store_rollback(s);
 	return -1;
+}
+
+int job_insert(struct store *s, struct job *j, const struct event *ev, struct error *err)
+{
+	struct job row = *j;
+
+	row.number = 0;
+	row.state = JOB_PENDING;
+	row.exit_code = -1;
+	row.heartbeat = -1;
+	return insert(s, j, &row, ev, err);
+}
+
+int job_restore(struct store *s, struct job *j, const struct event *ev, struct error *err)
+{
+	struct job row = *j;
+
+	return insert(s, j, &row, ev, err);
 }
 
 /* What must not differ: fields that never change, and without an event everything but what every look changes. */

@@ -70,6 +70,10 @@ void job_copy(struct job *to, const struct job *from); /* to is uninitialised or
    (created_ms: as given, 0: now), exit_code and heartbeat as -1. */
 int job_insert(struct store *s, struct job *j, const struct event *ev, struct error *err);
 
+/* Insert a row that was lost, in the state and with the fields given, and the event that says so.  number 0: the next one; another one must
+   be free.  number, rev and updated_ms come back in *j. */
+int job_restore(struct store *s, struct job *j, const struct event *ev, struct error *err);
+
 /* Write `after` where the row still has before's state and rev, and append ev, in one transaction.  state change
    before->after is recorded in the event.  after->rev, updated_ms are set on success.  ERROR_BUSY when somebody else changed the row.
    With ev == NULL only fields that are no state may differ (seen_ms, heartbeat, progress, missing_*): no event, rev grows.
