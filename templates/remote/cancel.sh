@@ -40,7 +40,14 @@ kedge_everything() { # SIGNAL LEADER TOKEN: 0 when something was signalled
 	done
 	return $kedge_hit
 }
+kedge_note() { # ID N TOKEN: the wish, for who has to find out later why the job ended
+	[ -e "$1/.kedge/a$2/cancel" ] || {
+		printf 'kedge=1 token=%s at=%s\n' "$3" "$(date +%s)" > "$1/.kedge/a$2/cancel.$$" &&
+			mv -f "$1/.kedge/a$2/cancel.$$" "$1/.kedge/a$2/cancel"
+	} 2> /dev/null
+}
 kedge_one() { # ID N TOKEN
+	kedge_note "$1" "$2" "$3"
 	kedge_go=
 	{ IFS= read -r kedge_go < "$1/.kedge/a$2/go"; } 2>/dev/null
 	kedge_leader=
