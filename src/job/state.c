@@ -12,6 +12,7 @@ static const struct {
 	enum job_state to; /* JOB_NONE: the state stays */
 } rules[] = {
 	{ "submitted", S(NONE), JOB_PENDING },
+	{ "rebuilt", S(NONE), JOB_LAUNCHING }, /* its row was lost; the next look has it */
 	{ "staging", S(PENDING), JOB_STAGING },
 	{ "launching", S(STAGING), JOB_LAUNCHING },
 	{ "queued", S(LAUNCHING), JOB_QUEUED },

@@ -8,7 +8,7 @@
 
 static const char *const events[] = {
 	"submitted", "staging", "launching", "queued", "started", "succeeded", "failed", "cancelled", "lost",
-	"deferred", "held", "released", "cancel-asked", "orphaned", "signalled",
+	"deferred", "held", "released", "cancel-asked", "orphaned", "signalled", "rebuilt",
 };
 
 enum { EVENTS = sizeof events / sizeof events[0] };
@@ -62,6 +62,13 @@ static void a_job_is_launched_only_from_staging(void **state)
 		assert_int_equal(state_after((enum job_state)s, "launching"), s == JOB_STAGING ? JOB_LAUNCHING : JOB_NONE);
 }
 
+static void only_what_has_no_row_is_rebuilt(void **state)
+{
+	(void)state;
+	for (int s = JOB_NONE; s <= JOB_HELD; s++)
+		assert_int_equal(state_after((enum job_state)s, "rebuilt"), s == JOB_NONE ? JOB_LAUNCHING : JOB_NONE);
+}
+
 static void an_unknown_event_happens_nowhere(void **state)
 {
 	(void)state;
@@ -77,6 +84,7 @@ int main(void)
 		cmocka_unit_test(lost_is_only_upgraded_by_a_marker),
 		cmocka_unit_test(a_running_job_never_goes_back_to_wait),
 		cmocka_unit_test(a_job_is_launched_only_from_staging),
+		cmocka_unit_test(only_what_has_no_row_is_rebuilt),
 		cmocka_unit_test(an_unknown_event_happens_nowhere),
 	};
 
