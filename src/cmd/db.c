@@ -1,3 +1,5 @@
+#include "cmd/db.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +14,9 @@
 #include "util/vis.h"
 
 static const struct cmd_option options[] = {
+	{ "cluster", 'c', "NAME", "rebuild: from the trees of this cluster" },
+	{ "all", 'a', NULL, "rebuild: also what other users submitted" },
+	{ "dry-run", 0, NULL, "rebuild: tell what would be added, and add nothing" },
 	{ "json", 0, NULL, "print JSON" },
 	{ NULL },
 };
@@ -78,6 +83,7 @@ static const struct {
 } verbs[] = {
 	{ "check", 0, check },
 	{ "backup", 1, backup },
+	{ "rebuild", 0, db_rebuild_run },
 };
 
 static int run(struct cmd_context *ctx, const struct cmd_args *args, struct error *err)
@@ -85,17 +91,17 @@ static int run(struct cmd_context *ctx, const struct cmd_args *args, struct erro
 	for (size_t i = 0; args->n_rest && i < sizeof verbs / sizeof verbs[0]; i++)
 		if (!strcmp(args->rest[0], verbs[i].name) && args->n_rest - 1 <= verbs[i].operands)
 			return verbs[i].run(ctx, args, err);
-	return error_set(err, ERROR_USAGE, "db: 'check' or 'backup [FILE]' is expected; see: kedge help db");
+	return error_set(err, ERROR_USAGE, "db: 'check', 'backup [FILE]' or 'rebuild' is expected; see: kedge help db");
 }
 
 const struct cmd cmd_db = {
 	.name = "db",
-	.summary = "check the database, or back it up",
-	.usage = "[--json] check | backup [FILE]",
+	.summary = "check the database, back it up, or make it again",
+	.usage = "[-c NAME] [-a] [--dry-run] [--json] check | backup [FILE] | rebuild",
 	.options = options,
 	.examples = "  kedge db check\n"
 		    "  kedge db backup\n"
-		    "  kedge db backup /mnt/usb/kedge.db\n",
+		    "  kedge db rebuild --cluster a100\n",
 	.needs = CMD_STATE,
 	.run = run,
 };

@@ -40,8 +40,10 @@ offers 'check' cluster c
 offers 'log verify export' audit ''
 offers 'verify' audit v
 offers '' audit export --to ''
-offers 'check backup' db ''
+offers 'check backup rebuild' db ''
 offers '' db backup ''
+offers 'rebuild' db r
+offers 'here there' db -c ''
 offers 'release' help re
 offers '' nonesuch ''
 offers '' show ''

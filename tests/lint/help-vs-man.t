@@ -168,7 +168,7 @@ while IFS='	' read -r name script finding; do
 	cmp -s "$man" "$tap_dir/kedge.1" && fail "$name: nothing was changed"
 	is "$(offences "$tap_dir/kedge.1" | paste -sd '|' -)" "$finding" "$name is found"
 done <<'END'
-an option that is missing	/^\.It Fl -dry-run/d	submit: only in help: --dry-run
+an option that is missing	/^\.It Fl -mem/d	submit: only in help: --mem SIZE
 an option that is not there	s/^\.It Fl -no-wait/&s/	cancel: only in help: --no-wait|cancel: only in the manual: --no-waits
 another letter	s/^\.It Fl n , Fl -lines/.It Fl l , Fl -lines/	logs: only in help: -n , --lines N|logs: only in the manual: -l , --lines N
 another argument	s/^\.It Fl -timeout Ar TIME/.It Fl -timeout Ar SECONDS/	wait: only in help: --timeout TIME|wait: only in the manual: --timeout SECONDS

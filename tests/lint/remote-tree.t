@@ -49,6 +49,11 @@ unlike "$(page_events "$tap_dir/page")" '^lost LAUNCHING ' 'a state that is miss
 is "$(grep -E '^[HJ] [A-Z]' "$page")" "$(sed -n 's/^#   \([HJ] [A-Z].*\)/\1/p' "$srcdir/templates/remote/look_lib.sh")" \
 	'the fields of a look are those of look_lib.sh'
 
+listing=$(sed -n 's/^#   \([HTAXOE]\( [A-Z0-9]\{1,\}\)*\)  .*/\1/p; s/^#   \([HTAXOE]\( [A-Z0-9]\{1,\}\)*\)$/\1/p' "$srcdir/templates/remote/list.sh")
+is "$(sed -n '/^### The listing/,/^##* /s/^| `\([HTAXOE] [A-Z0-9 ]*\)` .*/\1/p' "$page" | grep .)" "$listing" \
+	'the fields of a listing are those of list.sh'
+is "$(printf '%s\n' "$listing" | wc -l | tr -d ' ')" 6 'all of them were read'
+
 # keys NAME: of the first line of that format on the page, in order: "kedge= token= rc="
 page_keys()
 {
