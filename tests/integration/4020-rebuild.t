@@ -37,12 +37,12 @@ attempts()
 {
 	find "$root" -path '*/.kedge/a*' -prune -type d | wc -l
 }
-# All that must be the same again; what a job was held for is known to the lost database only.
+# All that must be the same again.  What a job was held for, and why an attempt was fenced, only the lost database knew.
 rows()
 {
 	sql "select number, job_id, name, cluster, state, case when state <> 'HELD' then coalesce(reason, '') end, exit_code, signal, attempt,
 		submitter, created_ms, cancel_ms is not null, progress, request from job where $1 order by number"
-	sql "select a.job, n, token, case when state <> 'HELD' then outcome end, gpus, node from attempt a join job on number = a.job where $1 order by 1, 2"
+	sql "select a.job, n, token, replace(outcome, 'refused', 'fenced'), gpus, node from attempt a join job on number = a.job where $1 order by 1, 2"
 }
 lost()
 {
@@ -54,7 +54,7 @@ lost()
 counter_script 'exit "${RC:-0}"' >ends.sh
 counter_script 'echo "{\"step\":1}" >"$OUTPUT_DIR/progress.json"' "until [ -e '$go_on' ]; do sleep 0.1; done" >waits.sh
 counter_script 'exec sleep 600' >sleeps.sh
-kedge -q submit -J done ends.sh >/dev/null
+kedge -q submit -J ended ends.sh >/dev/null
 printf '[job]\nname = fails\nentry = ends.sh\n[env]\nRC = 3\n' >fails.ini
 kedge -q submit fails.ini >/dev/null
 kedge -q submit -J cancelled sleeps.sh >/dev/null
@@ -76,12 +76,16 @@ END
 kedge -q submit odd.ini >/dev/null
 sed 's|^gpu_run = .*|gpu_run = /nonexistent|' "$config" >"$tap_dir/config.ini"
 kedge -q --config "$tap_dir/config.ini" submit -J refused ends.sh >/dev/null 2>&1
+kedge -q --config "$tap_dir/config.ini" submit -J released ends.sh >/dev/null 2>&1
+kedge release 9
+ok 'one has two attempts' wait_for_secs 60 poll_until 9 SUCCEEDED
+is "$(sql 'select max(n) from attempt where job = 9')" 2 'two'
 if kedge help retry >/dev/null 2>&1; then
 	printf '#!/bin/sh\necho "$$" >>"%s/$KEDGE_JOB_ID.$KEDGE_ATTEMPT"\n[ "$KEDGE_ATTEMPT" = 2 ]\n' "$counter" >second.sh
 	kedge -q submit -J second second.sh >/dev/null
-	wait_for_secs 60 poll_until 9 FAILED
-	kedge -q retry 9 >/dev/null
-	ok 'one is tried again' wait_for_secs 60 poll_until 9 SUCCEEDED
+	wait_for_secs 60 poll_until 10 FAILED
+	kedge -q retry 10 >/dev/null
+	ok 'one is tried again' wait_for_secs 60 poll_until 10 SUCCEEDED
 else
 	skip 1 'no kedge retry'
 fi
@@ -94,8 +98,8 @@ ok 'all of them are seen to' wait_for_secs 60 settled
 # one that never gets there
 sed 's/^port = .*/port = 1/' "$config" >"$tap_dir/config.ini"
 kedge -q --config "$tap_dir/config.ini" submit -J unsent ends.sh >/dev/null 2>&1
-is "$(sql "select group_concat(state, ' ') from (select state from job where number < 9 order by number)")" \
-	'SUCCEEDED FAILED CANCELLED LOST RUNNING RUNNING SUCCEEDED HELD' 'they are in many states'
+is "$(sql "select group_concat(state, ' ') from (select state from job where number < 10 order by number)")" \
+	'SUCCEEDED FAILED CANCELLED LOST RUNNING RUNNING SUCCEEDED HELD SUCCEEDED' 'they are in many states'
 is "$(sql "select state from job where name = 'unsent'")" PENDING 'and one was never sent'
 all="name <> 'unsent'"
 before=$(rows "$all") count=$(sql "select count(*) from job where $all")
@@ -184,7 +188,7 @@ run_done
 lost
 kedge -q submit -J newcomer ends.sh >/dev/null
 kedge db rebuild --json >"$tap_dir/rebuild.out" 2>"$tap_dir/rebuild.err"
-is "$(jq -r '.jobs[] | select(.name == "done") | "\(.number) \(.was_number) \(.state)"' "$tap_dir/rebuild.out")" \
+is "$(jq -r '.jobs[] | select(.name == "ended") | "\(.number) \(.was_number) \(.state)"' "$tap_dir/rebuild.out")" \
 	"$((count + 2)) 1 SUCCEEDED" 'a job whose number is taken gets the next one'
 like "$(cat "$tap_dir/rebuild.err")" "job $((count + 2)) was number 1," 'which is told'
 is "$(sql 'select name from job where number = 1; select name from job where number = 2')" "newcomer
