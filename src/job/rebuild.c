@@ -430,7 +430,7 @@ static int check_store(struct store *s, struct error *err)
 static int look(struct rebuild *r, struct site *site, struct error *err)
 {
 	struct tick tick = { .store = r->store, .cluster = r->cluster, .spool = r->spool, .site = site, .keep_site = true,
-			     .reach = r->reach };
+			     .reach = r->reach, .asked = true };
 	int rc = tick_run(&tick, err);
 
 	r->reach->close(tick.site);
@@ -448,7 +448,7 @@ static int look(struct rebuild *r, struct site *site, struct error *err)
 
 static int list_and_add(struct rebuild *r, struct error *err)
 {
-	struct site *site = r->reach->open(r->cluster, err);
+	struct site *site = reach_open(r->reach, r->store, r->cluster, true, err);
 	struct listing l = { 0 };
 	int rc;
 
