@@ -98,6 +98,28 @@ kedge_claim() {
 	[ "$kedge_there" = "$kedge_mine" ]
 }
 
+# kedge_set_aside: outputs/ of the attempts that ran before this one, each in its own .kedge/aN/outputs, once and by a rename.
+# What is in outputs/ now is of the first of them that has none aside; those after it were cut off before they wrote anything.
+# A job may go on from what KEDGE_PREVIOUS_OUTPUT_DIR holds.
+kedge_set_aside() {
+	KEDGE_PREVIOUS_OUTPUT_DIR=''
+	kedge_k=0
+	while kedge_k=$((kedge_k + 1)) && [ "$kedge_k" -lt "$KEDGE_ATTEMPT" ]; do
+		kedge_there=''
+		{ IFS= read -r kedge_there < "$JOB_DIR/.kedge/a$kedge_k/go"; } 2>/dev/null || continue
+		case $kedge_there in
+		'kedge=1 kind=run '*) ;;
+		*) continue ;;
+		esac
+		kedge_old=$JOB_DIR/.kedge/a$kedge_k/outputs
+		if ! [ -e "$kedge_old" ] && ! [ -L "$kedge_old" ]; then
+			mv "$OUTPUT_DIR" "$kedge_old" 2>/dev/null || [ -e "$OUTPUT_DIR" ] || mkdir "$kedge_old" || :
+		fi
+		if [ -n "$(ls -A "$kedge_old" 2>/dev/null)" ]; then KEDGE_PREVIOUS_OUTPUT_DIR=$kedge_old; fi
+	done
+	export KEDGE_PREVIOUS_OUTPUT_DIR
+}
+
 # kedge_begin: before any user code.  Exits 75 when this attempt was started elsewhere or fenced.
 kedge_begin() {
 	umask 077
@@ -117,6 +139,7 @@ kedge_begin() {
 	export KEDGE_JOB_ID KEDGE_JOB_NAME KEDGE_TRACE_ID KEDGE_JOB_DIR KEDGE_CODE_DIR KEDGE_DATA_DIR
 	export KEDGE_MODEL_DIR KEDGE_OUTPUT_DIR KEDGE_LOG_DIR
 	export KEDGE_ATTEMPT KEDGE_TOKEN KEDGE_CLUSTER KEDGE_GPUS
+	kedge_set_aside
 	mkdir -p "$OUTPUT_DIR" "$LOG_DIR"
 	rm -f "$OUTPUT_DIR/SUCCESS" "$OUTPUT_DIR/FAILED" "$OUTPUT_DIR/status.txt"
 	printf '%s attempt=%s host=%s pid=%s gpus=%s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$KEDGE_ATTEMPT" \

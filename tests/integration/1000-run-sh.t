@@ -23,6 +23,7 @@ render three 'exec sh -c "exit 3"'
 render signalled 'exec sh -c "kill -9 \$\$"'
 render long 'sleep 600 & sleep 600'
 render limit 'sleep 600 & sleep 600' --set time=0:01
+render aside 'echo "$KEDGE_ATTEMPT${KEDGE_PREVIOUS_OUTPUT_DIR:+<$(cat "$KEDGE_PREVIOUS_OUTPUT_DIR/mine")}" >"$OUTPUT_DIR/mine"'
 render stubborn 'trap "" TERM; (trap "" TERM; sleep 600); sleep 600'
 
 i=0
@@ -35,6 +36,19 @@ start()
 	# shellcheck disable=SC2086 # "busybox sh" is two words
 	JOB_DIR=$dir KEDGE_ATTEMPT=1 KEDGE_TOKEN=$token setsid $1 "$tap_dir/$2.sh" </dev/null >"$dir/said" 2>&1 &
 	pid=$!
+}
+# attempt SHELL N: another one in the same directory
+attempt()
+{
+	mkdir -p "$dir/.kedge/a$2"
+	# shellcheck disable=SC2086
+	JOB_DIR=$dir KEDGE_ATTEMPT=$2 KEDGE_TOKEN=$token setsid -w $1 "$tap_dir/aside.sh" </dev/null >"$dir/said" 2>&1
+}
+# claim KIND N: an attempt that got no further than its claim
+claim()
+{
+	mkdir -p "$dir/.kedge/a$2"
+	echo "kedge=1 kind=$1 token=$token host=h boot=b pid=2 start=3 sid=2 at=4 gpus=none" >"$dir/.kedge/a$2/go"
 }
 gone()
 {
@@ -56,7 +70,7 @@ ends()
 }
 for shell in dash bash mksh 'busybox sh' 'zsh --emulate sh'; do
 	if ! command -v "${shell%% *}" >/dev/null; then
-		skip 16 "no ${shell%% *} here"
+		skip 20 "no ${shell%% *} here"
 		continue
 	fi
 	start "$shell" ok
@@ -80,6 +94,24 @@ err" "$shell: both streams are in the log"
 	wait_for test -s "$dir/.kedge/a1/heartbeat"
 	kill -TERM "$pid"
 	ends 'reason=signal exit_code=137 signal=15' 'a TERM it ignores'
+	# outputs of earlier attempts: 2 was fenced, 3 cut off after its claim, before 6 a crash between its two steps
+	start "$shell" aside
+	wait_for gone
+	claim fence 2
+	claim run 3
+	attempt "$shell" 4
+	is "$(cat "$dir/.kedge/a1/outputs/mine" "$dir/outputs/mine")" "1
+4<1" "$shell: outputs of the attempt before are put aside, and can be read"
+	is "$(ls "$dir/.kedge/a3/outputs" && ls -d "$dir"/.kedge/a*/outputs | sed 's|.*/.kedge/||' | tr '\n' ' ')" 'a1/outputs a3/outputs ' \
+		"$shell: one that was cut off left none, one that was fenced is no attempt"
+	attempt "$shell" 5
+	is "$(cat "$dir/.kedge/a1/outputs/mine" "$dir/.kedge/a4/outputs/mine" "$dir/outputs/mine")" "1
+4<1
+5<4<1" "$shell: each attempt's are kept, once"
+	mv "$dir/outputs" "$dir/.kedge/a5/outputs"
+	attempt "$shell" 6
+	is "$(cat "$dir/.kedge/a5/outputs/mine" "$dir/outputs/mine")" "5<4<1
+6<5<4<1" "$shell: also when it was killed between the two steps"
 	# quick ends met the start of the watcher once, and hung
 	stuck=0 n=0
 	while [ $n -lt 10 ]; do
