@@ -5,6 +5,7 @@
 #include "cmd/cmd.h"
 #include "cmd/options.h"
 #include "config/config.h"
+#include "job/spool.h"
 #include "job/tick.h"
 #include "store/cluster.h"
 #include "store/job.h"
@@ -122,6 +123,7 @@ static int run(struct cmd_context *ctx, const struct cmd_args *args, struct erro
 	if (open_jobs(ctx, &before, err))
 		return -1;
 	rc = poll_all(ctx, &before, quiet, err);
+	spool_sweep(ctx->store, ctx->spool);
 	if (print_changes(ctx, &before, rc ? NULL : err))
 		rc = -1;
 	jobs_release(&before);

@@ -5,12 +5,12 @@
 #include "util/error.h"
 #include "util/strtab.h"
 
-extern const struct cmd cmd_submit, cmd_ls, cmd_show, cmd_logs, cmd_wait, cmd_cancel, cmd_release, cmd_poll, cmd_cluster,
-	cmd_audit, cmd_db, cmd_config, cmd_version, cmd_help;
+extern const struct cmd cmd_submit, cmd_ls, cmd_show, cmd_logs, cmd_wait, cmd_cancel, cmd_release, cmd_retry, cmd_poll,
+	cmd_cluster, cmd_audit, cmd_db, cmd_config, cmd_version, cmd_help;
 
 const struct cmd *const cmd_table[] = {
-	&cmd_submit, &cmd_ls, &cmd_show, &cmd_logs, &cmd_wait, &cmd_cancel, &cmd_release, &cmd_poll, &cmd_cluster,
-	&cmd_audit, &cmd_db, &cmd_config, &cmd_version, &cmd_help, NULL,
+	&cmd_submit, &cmd_ls, &cmd_show, &cmd_logs, &cmd_wait, &cmd_cancel, &cmd_release, &cmd_retry, &cmd_poll,
+	&cmd_cluster, &cmd_audit, &cmd_db, &cmd_config, &cmd_version, &cmd_help, NULL,
 };
 
 enum { CMD_MAX = sizeof cmd_table / sizeof cmd_table[0] };

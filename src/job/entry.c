@@ -128,7 +128,7 @@ int entry_write(struct tick *tick, struct entry *e, struct job *after, const cha
 	return 0;
 }
 
-/* What the snapshot was for is over. */
+/* What the snapshot was for is over; that of another end is kept for a retry, see spool.h. */
 static void drop_spool(const struct tick *tick, const struct job *job)
 {
 	char *dir = path_join(tick->spool, job->job_id);
@@ -313,7 +313,7 @@ int entry_record(struct tick *tick, struct entry *e, struct error *err)
 	}
 	if (store_commit(tick->store, err))
 		return -1;
-	if (job_state_is_over(e->job.state))
+	if (e->job.state == JOB_SUCCEEDED)
 		drop_spool(tick, &e->job);
 	return 0;
 }

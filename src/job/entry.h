@@ -23,6 +23,7 @@ struct entry {
 	struct spec spec;
 	struct launch_job launch;  /* points into the above: entry_aim before use */
 	struct decision decision;
+	bool bare;                 /* its snapshot is gone: the tree on the cluster is all there is */
 	bool skip;                 /* somebody else changed the row meanwhile: the next tick has it */
 };
 

@@ -1,11 +1,14 @@
 #include "job/place.h"
 
+#include <errno.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "config/cluster.h"
 #include "job/entry.h"
+#include "job/former.h"
 #include "job/reach.h"
 #include "job/render.h"
 #include "job/tick.h"
@@ -56,6 +59,17 @@ static char *job_json(struct store *store, const struct job *job, struct error *
 	if (!text)
 		error_set(err, ERROR_STORE, "job %lld: its row cannot be written as JSON", (long long)job->number);
 	return text;
+}
+
+/* No snapshot any more?  A job that was launched before has its tree on the cluster, or is held by former.h. */
+static bool is_bare(const struct tick *tick, const struct entry *e)
+{
+	char *dir = path_join(tick->spool, e->job.job_id), *template = path_join(dir, "template.sh");
+	bool bare = e->attempt.n && access(template, F_OK) != 0 && errno == ENOENT;
+
+	free(dir);
+	free(template);
+	return bare;
 }
 
 /* The template as it was at submit, rendered for this cluster. */
@@ -150,23 +164,38 @@ static int intend(struct tick *tick, struct entry *e, struct error *err)
 	return store_commit(tick->store, err);
 }
 
-/* After the batch: each job's own answer. */
+/* After the batch: each job's own answer.  A tree that an earlier attempt brought is no transfer. */
 static int settle(struct tick *tick, struct entry *e, const struct stage_job *sj, const struct error *trouble,
 		  struct error *err)
 {
 	const struct error *why = sj->error.kind ? &sj->error : trouble;
+	bool was_there = sj->done && e->attempt.n && !sj->verified_by[0];
 
-	if (record_transfer(tick, e, sj, err))
+	if (!was_there && record_transfer(tick, e, sj, err))
 		return -1;
 	if (sj->done)
-		return intend(tick, e, err);
+		return 0;
 	e->skip = true;
 	log_info("job %lld: %s", (long long)e->job.number, why->text);
 	/* A cluster that could not be asked before the upload began is no failure of the job. */
 	return entry_defer(tick, e, why, sj->begun || !error_is_unknown(why->kind), err);
 }
 
-/* Stage all of `es` in one batch.  Entries that did not make it are set to skip. */
+/* What is there and may start: the attempts before it are over, as far as there are any. */
+static int intend_all(struct tick *tick, struct entries *es, struct error *err)
+{
+	struct error trouble = { 0 };
+	int rc = former_check(tick, es, &trouble);
+
+	for (size_t i = 0; i < es->n; i++)
+		if (!es->v[i].skip && intend(tick, &es->v[i], err))
+			return -1;
+	if (rc && err)
+		*err = trouble;
+	return rc;
+}
+
+/* Stage all of `es` in one batch, and commit to launch it.  Entries that did not make it are set to skip. */
 static int stage_all(struct tick *tick, struct entries *es, struct error *err)
 {
 	struct parcel *parcels = xcalloc(es->n, sizeof *parcels);
@@ -180,7 +209,8 @@ static int stage_all(struct tick *tick, struct entries *es, struct error *err)
 		struct entry *e = &es->v[i];
 		if (begin_staging(tick, e, err))
 			goto out;
-		if (e->skip)
+		e->bare = !e->skip && is_bare(tick, e);
+		if (e->skip || e->bare)
 			continue;
 		if (make_parcel(tick, e, &parcels[n], &why)) {
 			parcel_release(&parcels[n]);
@@ -198,9 +228,10 @@ static int stage_all(struct tick *tick, struct entries *es, struct error *err)
 	for (size_t i = 0; i < n; i++)
 		if (settle(tick, who[i], &sjs[i], &trouble, err))
 			goto out;
+	rc = intend_all(tick, es, err);
 	if (staged && err)
 		*err = trouble;
-	rc = staged;
+	rc = staged ? staged : rc;
 out:
 	for (size_t i = 0; i < n; i++)
 		parcel_release(&parcels[i]);

@@ -44,7 +44,7 @@ offers 'check backup rebuild' db ''
 offers '' db backup ''
 offers 'rebuild' db r
 offers 'here there' db -c ''
-offers 'release' help re
+offers 'release retry' help re
 offers '' nonesuch ''
 offers '' show ''
 

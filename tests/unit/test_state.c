@@ -2,13 +2,14 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <cmocka.h>
 
 #include "job/state.h"
 
 static const char *const events[] = {
 	"submitted", "staging", "launching", "queued", "started", "succeeded", "failed", "cancelled", "lost",
-	"deferred", "held", "released", "cancel-asked", "orphaned", "signalled", "rebuilt",
+	"deferred", "held", "released", "cancel-asked", "orphaned", "signalled", "rebuilt", "retried",
 };
 
 enum { EVENTS = sizeof events / sizeof events[0] };
@@ -26,14 +27,23 @@ static void the_happy_path_is_allowed(void **state)
 	assert_int_equal(s, JOB_SUCCEEDED);
 }
 
-static void nothing_leaves_a_proven_end(void **state)
+static void only_a_retry_leaves_a_proven_end(void **state)
 {
 	static const enum job_state ends[] = { JOB_SUCCEEDED, JOB_FAILED, JOB_CANCELLED };
 
 	(void)state;
 	for (size_t e = 0; e < 3; e++)
 		for (size_t i = 0; i < EVENTS; i++)
-			assert_int_equal(state_after(ends[e], events[i]), JOB_NONE);
+			assert_int_equal(state_after(ends[e], events[i]),
+					 ends[e] != JOB_SUCCEEDED && !strcmp(events[i], "retried") ? JOB_PENDING : JOB_NONE);
+}
+
+static void what_is_not_over_or_has_succeeded_is_not_retried(void **state)
+{
+	(void)state;
+	for (int s = JOB_NONE; s <= JOB_HELD; s++)
+		assert_int_equal(state_after((enum job_state)s, "retried"),
+				 s == JOB_FAILED || s == JOB_CANCELLED || s == JOB_LOST ? JOB_PENDING : JOB_NONE);
 }
 
 static void lost_is_only_upgraded_by_a_marker(void **state)
@@ -41,7 +51,8 @@ static void lost_is_only_upgraded_by_a_marker(void **state)
 	(void)state;
 	for (size_t i = 0; i < EVENTS; i++) {
 		enum job_state s = state_after(JOB_LOST, events[i]);
-		assert_true(s == JOB_NONE || s == JOB_SUCCEEDED || s == JOB_FAILED);
+		if (strcmp(events[i], "retried"))
+			assert_true(s == JOB_NONE || s == JOB_SUCCEEDED || s == JOB_FAILED);
 	}
 	assert_int_equal(state_after(JOB_LOST, "succeeded"), JOB_SUCCEEDED);
 }
@@ -80,7 +91,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_happy_path_is_allowed),
-		cmocka_unit_test(nothing_leaves_a_proven_end),
+		cmocka_unit_test(only_a_retry_leaves_a_proven_end),
+		cmocka_unit_test(what_is_not_over_or_has_succeeded_is_not_retried),
 		cmocka_unit_test(lost_is_only_upgraded_by_a_marker),
 		cmocka_unit_test(a_running_job_never_goes_back_to_wait),
 		cmocka_unit_test(a_job_is_launched_only_from_staging),
