@@ -1,6 +1,7 @@
 # cancel.sh - signal the processes of the attempts listed on descriptor 3 (JOB_ID N TOKEN).
 # TERM goes to run.sh, which stops its own and tells how it ended; without it, and for KILL, to everything that carries the
-# token or is in run.sh's session.  A pid is signalled only after its start time, boot and host were compared.
+# token or is in run.sh's session.  A pid is signalled only after its start time, boot and host were compared; what `go` names is
+# run.sh only if it is a process of this user, and has the token where its environment can be read: that file is the job's to edit.
 # Reply: C ID N sent|none|elsewhere|unknown
 cd "$root" || return 3
 kedge_how={{signal}}
@@ -23,8 +24,18 @@ kedge_field() { # NAME LINE
 	[ "$kedge_v" != "$2" ] || kedge_v=
 	kedge_v=${kedge_v%% *}
 }
+kedge_uid=$(id -u)
+kedge_is_run_sh() { # PID TOKEN
+	case $1 in '' | 0* | 1 | *[!0-9]*) return 1 ;; esac
+	kedge_owner=
+	while read -r kedge_name kedge_owner _; do
+		[ "$kedge_name" != Uid: ] || break
+	done 2>/dev/null < "/proc/$1/status"
+	[ "$kedge_owner" = "$kedge_uid" ] || return 1
+	! cat "/proc/$1/environ" > /dev/null 2>&1 || grep -q "KEDGE_TOKEN=$2" "/proc/$1/environ" 2>/dev/null
+}
 kedge_kill() { # SIGNAL PID
-	case $2 in '' | 0 | 1 | *[!0-9]*) return 1 ;; esac
+	case $2 in '' | 0* | 1 | *[!0-9]*) return 1 ;; esac
 	kill -s "$1" "$2" 2>/dev/null
 }
 kedge_everything() { # SIGNAL LEADER TOKEN: 0 when something was signalled
@@ -60,7 +71,7 @@ kedge_one() { # ID N TOKEN
 		kedge_field start "$kedge_go"
 		kedge_began=$kedge_v
 		kedge_field pid "$kedge_go"
-		if kedge_stat "$kedge_v" && [ "$start" = "$kedge_began" ]; then
+		if kedge_stat "$kedge_v" && [ "$start" = "$kedge_began" ] && kedge_is_run_sh "$kedge_v" "$3"; then
 			[ "$kedge_how" = KILL ] || { kedge_kill TERM "$kedge_v" && echo sent || echo unknown; return; }
 			[ "$sid" != "$kedge_v" ] || kedge_leader=$kedge_v
 		elif ! kedge_stat "$kedge_v"; then
@@ -71,6 +82,7 @@ kedge_one() { # ID N TOKEN
 		fi
 		;;
 	esac
+	case $kedge_leader in 0* | 1 | *[!0-9]*) kedge_leader= ;; esac
 	kedge_verdict=none
 	kedge_round=0
 	while [ $kedge_round -lt 5 ] && kedge_everything "$kedge_how" "$kedge_leader" "$3"; do
