@@ -1,12 +1,21 @@
 #include "job/cancel.h"
 
+#include <string.h>
+
 #include "job/entry.h"
+#include "job/former.h"
 #include "store/event.h"
 #include "store/store.h"
 #include "util/clock.h"
 #include "util/error.h"
 
 enum { CANCEL_TRIES = 10 }; /* against a tick that writes the same row */
+
+/* Held because an attempt that was believed over is not. */
+static bool is_alive(const struct job *job)
+{
+	return job->state == JOB_HELD && job->reason && !strcmp(job->reason, FORMER_RUNNING);
+}
 
 /* One try: 0 written, -1 with BUSY when the row changed under us. */
 static int ask_once(struct store *store, struct job *job, struct error *err)
@@ -17,7 +26,11 @@ static int ask_once(struct store *store, struct job *job, struct error *err)
 	job_copy(&after, job);
 	after.cancel_ms = clock_wall_ms();
 	ev.name = "cancel-asked";
-	if (job->state == JOB_PENDING || job->state == JOB_HELD) {
+	if (is_alive(job)) {
+		after.state = JOB_RUNNING;
+		entry_explain(&after, NULL, NULL);
+		ev.name = "adopted";
+	} else if (job->state == JOB_PENDING || job->state == JOB_HELD) {
 		after.state = JOB_CANCELLED;
 		after.ended_ms = after.cancel_ms;
 		entry_explain(&after, "cancelled", NULL);

@@ -10,7 +10,7 @@
 struct error;
 struct store;
 
-/* Record the wish.  A job that was never launched is CANCELLED at once.  One that is over is NOT an error: nothing
+/* Record the wish.  A job that was never launched is CANCELLED at once; one that is HELD because its attempt lives is adopted, RUNNING.  One that is over is NOT an error: nothing
    changes.  *job is the row, refreshed. */
 int cancel_ask(struct store *store, struct job *job, struct error *err);
 

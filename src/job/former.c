@@ -58,17 +58,18 @@ static int hold(struct tick *tick, struct entry *e, const char *reason, const ch
 
 static int hold_living(struct tick *tick, struct entry *e, const struct observation *o, struct error *err)
 {
+	long long n = e->job.number;
 	char message[512];
 
 	if (o->proc == OBS_PROC_ALIVE)
 		snprintf(message, sizeof message,
-			 "attempt %d still runs on %s as process %lld; once that has ended: kedge release %lld", e->attempt.n,
-			 o->host, (long long)o->pid, (long long)e->job.number);
+			 "attempt %d still runs on %.200s as process %lld; to stop it: kedge cancel %lld; once it has ended: kedge release %lld",
+			 e->attempt.n, o->host, (long long)o->pid, n, n);
 	else
 		snprintf(message, sizeof message,
-			 "processes of attempt %d still run on %s; once they have ended: kedge release %lld", e->attempt.n,
-			 o->by[0] ? o->by : tick->cluster->name, (long long)e->job.number);
-	return hold(tick, e, "running", message, err);
+			 "processes of attempt %d still run on %.200s; to stop them: kedge cancel %lld; once they have ended: kedge release %lld",
+			 e->attempt.n, o->by[0] ? o->by : tick->cluster->name, n, n);
+	return hold(tick, e, FORMER_RUNNING, message, err);
 }
 
 static int hold_gone(struct tick *tick, struct entry *e, struct error *err)

@@ -8,6 +8,8 @@
 #ifndef JOB_FORMER_H
 #define JOB_FORMER_H
 
+#define FORMER_RUNNING "running" /* the reason of a job held because something of its attempt lives */
+
 struct entries;
 struct error;
 struct tick;

@@ -24,6 +24,7 @@ static const struct {
 	{ "deferred", S(STAGING) | S(LAUNCHING) | S(QUEUED), JOB_PENDING },
 	{ "held", S(PENDING) | S(STAGING) | S(LAUNCHING) | S(QUEUED), JOB_HELD },
 	{ "released", S(HELD), JOB_PENDING },
+	{ "adopted", S(HELD), JOB_RUNNING },
 	{ "retried", S(FAILED) | S(CANCELLED) | S(LOST), JOB_PENDING },
 	/* notes */
 	{ "cancel-asked", NOT_OVER, JOB_NONE },

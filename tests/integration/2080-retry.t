@@ -28,7 +28,7 @@ row_of()
 # what was printed on standard error, and the status
 retry()
 {
-	kedge retry "$@" 2>&1 >"$tap_dir/stdout"
+	{ kedge retry "$@" >"$tap_dir/stdout"; } 2>&1
 	echo "$?"
 }
 
@@ -124,26 +124,28 @@ fault
 is "$(retry --lost 4 | tail -n 1)" 0 'retry believes it'
 kedge -q poll >/dev/null
 is "$(sql 'select state, reason, attempt from job where number = 4')" 'HELD|running|1' 'the next pass does not: held, no attempt was made'
-like "$(sql 'select message from job where number = 4')" 'attempt 1 still runs on .* as process [0-9]+; once that has ended: kedge release 4$' \
+like "$(sql 'select message from job where number = 4')" 'attempt 1 still runs on .* as process [0-9]+; to stop it: kedge cancel 4; once it has ended: kedge release 4$' \
 	'and why'
 kill -9 "$(sed -n 's/.* pid=\([0-9]*\) .*/\1/p' "$go")"
 kedge release 4
 kedge -q poll >/dev/null
 is "$(sql 'select state, reason, attempt from job where number = 4')" 'HELD|running|1' 'nor beside orphans'
-for orphan in $(grep -l "KEDGE_TOKEN=$(sql 'select token from attempt where job = 4')" /proc/[0-9]*/environ 2>/dev/null | cut -d / -f 3); do
-	kill -9 "$orphan" && fault
-done
-kedge release 4
+ok 'which can be stopped' kedge -q cancel 4
+is "$(sql 'select state, attempt from job where number = 4')" 'CANCELLED|1' 'the job is over, then'
+is "$(sql "select group_concat(name, ' ') from (select name from event where job = 4 order by seq desc limit 4)")" \
+	'cancelled signalled orphaned adopted' 'having been adopted and stopped'
+is "$(grep -l "KEDGE_TOKEN=$(sql 'select token from attempt where job = 4')" /proc/[0-9]*/environ 2>/dev/null)" '' 'and nothing of it lives'
+kedge -q retry 4
 ok 'once they are gone it runs' wait_for_secs 60 poll_until 4 RUNNING
 is "$(sql 'select state, attempt from job where number = 4')" 'RUNNING|2' 'as attempt 2'
 kedge -q cancel 4
 
 # --- without its snapshot the tree is enough; without both it is told
-rm -r "$spool/$(id_of 4)"
+rm -r "${spool:?}/$(id_of 4)"
 kedge -q retry 4
 ok 'the tree on the cluster is enough' wait_for_secs 60 poll_until 4 RUNNING
 kedge -q cancel 4
-rm -r "$root/$(id_of 4)"
+rm -r "${root:?}/$(id_of 4)"
 fault
 kedge -q retry 4
 kedge -q poll >/dev/null
@@ -151,7 +153,7 @@ is "$(sql 'select state, reason, attempt from job where number = 4')" 'HELD|dele
 like "$(sql 'select message from job where number = 4')" "^its directory on cluster 'box' is gone, and its snapshot here is, too; submit it again\$" \
 	'and why'
 # with the snapshot a tree that was deleted is sent again
-rm -r "$root/$(id_of 2)"
+rm -r "${root:?}/$(id_of 2)"
 fault
 kedge -q retry 2
 ok 'with the snapshot it is sent again' wait_for_secs 60 poll_until 2 RUNNING

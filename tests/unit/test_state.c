@@ -9,7 +9,7 @@
 
 static const char *const events[] = {
 	"submitted", "staging", "launching", "queued", "started", "succeeded", "failed", "cancelled", "lost",
-	"deferred", "held", "released", "cancel-asked", "orphaned", "signalled", "rebuilt", "retried",
+	"deferred", "held", "released", "cancel-asked", "orphaned", "signalled", "rebuilt", "retried", "adopted",
 };
 
 enum { EVENTS = sizeof events / sizeof events[0] };
