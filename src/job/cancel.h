@@ -10,8 +10,8 @@
 struct error;
 struct store;
 
-/* Record the wish.  A job that was never launched is CANCELLED at once; one that is HELD because its attempt lives is adopted, RUNNING.  One that is over is NOT an error: nothing
-   changes.  *job is the row, refreshed. */
+/* Record the wish.  A job that was never launched is CANCELLED at once; one that is HELD because its attempt lives is adopted:
+   RUNNING, to be signalled.  One that is over is NOT an error: nothing changes.  *job is the row, refreshed. */
 int cancel_ask(struct store *store, struct job *job, struct error *err);
 
 /* A HELD job becomes PENDING, to be tried at once.  Another state is ERROR_USAGE. */

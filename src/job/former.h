@@ -14,10 +14,10 @@ struct entries;
 struct error;
 struct tick;
 
-/* For the entries in STAGING that had an attempt and are not set to skip; those without pass.  The attempt's `go` is fenced again; one that may have begun
-   is looked at before.  What cannot be let through is set to skip: HELD, when something of the attempt lives or its tree is gone and
-   cannot be brought again; deferred, when that could not be told.  -1: the cluster could not be asked (these stay as they are, skipped), or
-   the store failed. */
+/* For the entries in STAGING that had an attempt and are not set to skip; those without pass.  The attempt's `go` is fenced
+   again; one that may have begun is looked at before.  What cannot be let through is set to skip: HELD, when something of the
+   attempt lives or its tree is gone and cannot be brought again; deferred, when that could not be told.  -1: the cluster could
+   not be asked (these stay as they are, skipped), or the store failed. */
 int former_check(struct tick *tick, struct entries *es, struct error *err);
 
 #endif

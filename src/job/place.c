@@ -229,9 +229,11 @@ static int stage_all(struct tick *tick, struct entries *es, struct error *err)
 		if (settle(tick, who[i], &sjs[i], &trouble, err))
 			goto out;
 	rc = intend_all(tick, es, err);
-	if (staged && err)
-		*err = trouble;
-	rc = staged ? staged : rc;
+	if (!rc && staged) {
+		rc = staged;
+		if (err)
+			*err = trouble;
+	}
 out:
 	for (size_t i = 0; i < n; i++)
 		parcel_release(&parcels[i]);
