@@ -25,7 +25,11 @@
  *              window above (no limit if none given).  Losses are not modelled.
  *   faults     --cut-after resets the connection, --stall-after silently stops
  *              forwarding, both after exactly that many payload bytes, counted
- *              over both directions of one connection.
+ *              over both directions of one connection.  --fault-file sets the
+ *              fault of the next connection: it holds one line,
+ *                  cut|stall both|client|server BYTES
+ *              and is removed when a connection is accepted, which then has this
+ *              fault; `client` and `server` count only what comes from there.
  *
  * Data is kept in a list of chunks, each with the time it falls due.  Chunks
  * come from a LIFO pool, so that without delay the same few stay in the cache.
@@ -100,7 +104,16 @@ struct lane {
 	struct link *link;
 };
 
-enum { CLIENT = 0, SERVER = 1 };
+enum { CLIENT = 0, SERVER = 1, BOTH = 2 };
+
+#define NO_FAULT UINT64_MAX
+
+/* What is to go wrong with a connection: when it has passed so many bytes of a side, before the next of them. */
+struct fault {
+	uint64_t after; /* NO_FAULT: never */
+	int side;       /* CLIENT, SERVER, BOTH */
+	bool stall;     /* else a reset */
+};
 
 struct conn {
 	struct conn *prev, *next;
@@ -113,9 +126,10 @@ struct conn {
 	ns_t established;      /* when the client would have seen connect() return */
 	ns_t dial_at;          /* when to connect to the server, NEVER once done */
 	bool connecting;       /* connect() under way */
-	bool faulty, stalled;
+	struct fault fault;
+	bool stalled;
 	bool took;             /* took a share of the link in this pass */
-	uint64_t forwarded;
+	uint64_t passed[2];    /* bytes, by lane */
 };
 
 static struct {
@@ -126,16 +140,17 @@ static struct {
 	size_t window;      /* 0: none */
 	size_t buffer;      /* bytes queued per lane before reading stops */
 	bool slow_start, handshake, quiet;
-	uint64_t cut_after, stall_after; /* UINT64_MAX: never */
+	uint64_t cut_after, stall_after; /* NO_FAULT: never */
 	uint64_t fault_conns;
+	const char *fault_file;
 } opt = {
 	.bind = "127.0.0.1",
 	.listen = -1,
 	.to = -1,
 	.buffer = (size_t)256 << 20,
 	.handshake = true,
-	.cut_after = UINT64_MAX,
-	.stall_after = UINT64_MAX,
+	.cut_after = NO_FAULT,
+	.stall_after = NO_FAULT,
 	.fault_conns = UINT64_MAX,
 };
 
@@ -252,6 +267,67 @@ static void watch(struct conn *c, int which)
 		die("epoll_ctl");
 }
 
+/* ---- faults ------------------------------------------------------------- */
+
+static const char *const sides[] = {"client", "server", "both"};
+
+/* Take the fault in the file, if there is one, and the file with it. */
+static bool fault_take(const char *path, struct fault *f)
+{
+	char kind[8] = "", side[8] = "";
+	FILE *in = path ? fopen(path, "r") : NULL;
+	if (!in)
+		return false;
+	f->side = -1;
+	if (fscanf(in, "%7s %7s %" SCNu64, kind, side, &f->after) == 3)
+		for (int i = 0; i < 3; i++)
+			if (!strcmp(side, sides[i]))
+				f->side = i;
+	f->stall = !strcmp(kind, "stall");
+	if (f->side < 0 || (!f->stall && strcmp(kind, "cut"))) {
+		fprintf(stderr, "delayproxy: no fault in '%s'\n", path);
+		exit(1);
+	}
+	fclose(in);
+	if (unlink(path))
+		die(path);
+	return true;
+}
+
+/* The fault of the n-th connection. */
+static struct fault fault_next(uint64_t n)
+{
+	bool stall = opt.stall_after < opt.cut_after;
+	struct fault f = {.side = BOTH, .stall = stall, .after = stall ? opt.stall_after : opt.cut_after};
+	if (!fault_take(opt.fault_file, &f) && n >= opt.fault_conns)
+		f.after = NO_FAULT;
+	return f;
+}
+
+/* How many bytes of a lane may pass before the fault. */
+static uint64_t fault_left(const struct conn *c, int which)
+{
+	const struct fault *f = &c->fault;
+	uint64_t passed = f->side == BOTH ? c->passed[CLIENT] + c->passed[SERVER] : c->passed[which];
+	if (f->after == NO_FAULT || (f->side != BOTH && f->side != which))
+		return UINT64_MAX;
+	return f->after > passed ? f->after - passed : 0;
+}
+
+/* Told in the words of --fault-file, so that a test can tell one from another. */
+static void fault_strike(struct conn *c)
+{
+	faults++;
+	c->stalled = c->fault.stall;
+	if (opt.quiet)
+		return;
+	printf("delayproxy: fault: %s %s %" PRIu64 "\n", c->stalled ? "stall" : "cut", sides[c->fault.side],
+		   c->fault.after);
+	fflush(stdout);
+}
+
+/* ---- connections, opened ------------------------------------------------- */
+
 static void conn_accept(int lfd)
 {
 	for (;;) {
@@ -267,7 +343,7 @@ static void conn_accept(int lfd)
 		c->fd[SERVER] = -1;
 		c->established = now + rtt;
 		c->dial_at = now + rtt + (opt.handshake ? opt.delay : 0);
-		c->faulty = accepted++ < opt.fault_conns;
+		c->fault = fault_next(accepted++);
 		for (int i = 0; i < 2; i++) {
 			c->side[i] = (struct side){c, i};
 			c->lane[i].link = &links[i];
@@ -404,8 +480,9 @@ static bool lane_read(struct lane *l, int fd, ns_t not_before, bool *took)
 }
 
 /* Write what is due.  Returns 0, or -1 if the connection must be dropped. */
-static int lane_write(struct conn *c, struct lane *l, int fd)
+static int lane_write(struct conn *c, int which, int fd)
 {
+	struct lane *l = &c->lane[which];
 	while (l->dst_ready && l->first && l->first->due <= now && !c->stalled) {
 		struct iovec iov[IOV_MAX_USED];
 		int n = 0;
@@ -415,24 +492,18 @@ static int lane_write(struct conn *c, struct lane *l, int fd)
 			iov[n].iov_len = k->len - k->written;
 			total += iov[n++].iov_len;
 		}
-		if (c->faulty) { /* stop exactly at the byte where the fault strikes */
-			uint64_t stop = opt.cut_after < opt.stall_after ? opt.cut_after : opt.stall_after;
-			uint64_t left = stop > c->forwarded ? stop - c->forwarded : 0;
-			if (left == 0) {
-				faults++;
-				if (stop == opt.cut_after)
-					return -1;
-				c->stalled = true;
-				return 0;
-			}
-			while (total > left) {
-				size_t over = total - (size_t)left;
-				size_t cut = iov[n - 1].iov_len < over ? iov[n - 1].iov_len : over;
-				iov[n - 1].iov_len -= cut;
-				total -= cut;
-				if (iov[n - 1].iov_len == 0)
-					n--;
-			}
+		uint64_t left = fault_left(c, which);
+		if (left == 0) {
+			fault_strike(c);
+			return c->stalled ? 0 : -1;
+		}
+		while (total > left) { /* stop exactly at the byte where the fault strikes */
+			size_t over = total - (size_t)left;
+			size_t cut = iov[n - 1].iov_len < over ? iov[n - 1].iov_len : over;
+			iov[n - 1].iov_len -= cut;
+			total -= cut;
+			if (iov[n - 1].iov_len == 0)
+				n--;
 		}
 		ssize_t w = writev(fd, iov, n);
 		if (w < 0) {
@@ -445,7 +516,7 @@ static int lane_write(struct conn *c, struct lane *l, int fd)
 		}
 		l->queued -= (size_t)w;
 		l->link->bytes += (uint64_t)w;
-		c->forwarded += (uint64_t)w;
+		c->passed[which] += (uint64_t)w;
 		while (w > 0) {
 			struct chunk *k = l->first;
 			size_t part = k->len - k->written;
@@ -490,7 +561,7 @@ static ns_t conn_pump(struct conn *c)
 		bool more = true;
 		while (more && round++ < PUMP_ROUNDS) {
 			more = !c->stalled && lane_read(l, src, i == CLIENT ? c->established : 0, &c->took);
-			if (up && lane_write(c, l, dst)) {
+			if (up && lane_write(c, i, dst)) {
 				conn_close(c, true);
 				return -1;
 			}
@@ -561,9 +632,11 @@ static void usage(FILE *to)
 		  "  --cut-after BYTES   reset a connection after so many bytes (both directions)\n"
 		  "  --stall-after BYTES stop forwarding after so many bytes, keep sockets open\n"
 		  "  --fault-conns N     only the first N connections suffer the fault (all)\n"
+		  "  --fault-file FILE   the next connection's fault: 'cut|stall both|client|server BYTES';\n"
+		  "                      FILE is removed when the connection has come\n"
 		  "  --quiet             no messages\n"
 		  "PORT 0 for --listen picks a free one and prints it.\n"
-		  "SIGUSR1 prints counters, SIGUSR2 resets every open connection,\n"
+		  "A fault that strikes is printed.  SIGUSR1 prints counters, SIGUSR2 resets every open connection,\n"
 		  "SIGTERM/SIGINT print counters and exit.\n",
 		  to);
 }
@@ -582,7 +655,7 @@ static double number(const char *s)
 
 static void options(int argc, char **argv)
 {
-	enum { LISTEN = 1, TO, BIND, DELAY, RATE, WINDOW, SLOW, BUFFER, NOHS, CUT, STALL, FCONNS, QUIET, HELP };
+	enum { LISTEN = 1, TO, BIND, DELAY, RATE, WINDOW, SLOW, BUFFER, NOHS, CUT, STALL, FCONNS, FFILE, QUIET, HELP };
 	static const struct option longs[] = {
 		{"listen", 1, 0, LISTEN},   {"to", 1, 0, TO},
 		{"bind", 1, 0, BIND},       {"delay-ms", 1, 0, DELAY},
@@ -590,7 +663,8 @@ static void options(int argc, char **argv)
 		{"slow-start", 0, 0, SLOW}, {"buffer-mb", 1, 0, BUFFER},
 		{"no-handshake", 0, 0, NOHS}, {"cut-after", 1, 0, CUT},
 		{"stall-after", 1, 0, STALL}, {"fault-conns", 1, 0, FCONNS},
-		{"quiet", 0, 0, QUIET},     {"help", 0, 0, HELP},
+		{"fault-file", 1, 0, FFILE}, {"quiet", 0, 0, QUIET},
+		{"help", 0, 0, HELP},
 		{0, 0, 0, 0},
 	};
 	int o;
@@ -608,6 +682,7 @@ static void options(int argc, char **argv)
 		case CUT: opt.cut_after = (uint64_t)number(optarg); break;
 		case STALL: opt.stall_after = (uint64_t)number(optarg); break;
 		case FCONNS: opt.fault_conns = (uint64_t)number(optarg); break;
+		case FFILE: opt.fault_file = optarg; break;
 		case QUIET: opt.quiet = true; break;
 		case HELP: usage(stdout); exit(0);
 		default: usage(stderr); exit(2);

@@ -20,7 +20,7 @@ box_ssh()
 		-p "$1" "$sshd_user@127.0.0.1" "$2" </dev/null
 }
 
-plan 28
+plan 33
 
 like "$(tap 'ok one true; is a a two; like abc "^ab" three; unlike abc x four; done_testing')" '^1\.\.4$' 'a plan at the end'
 like "$(tap 'ok one true; done_testing')" '^status 0$' 'success is status 0'
@@ -39,7 +39,7 @@ ok 'wait_for ends when it comes true' wait_for test -d "$tap_dir"
 ok 'wait_for gives up' not wait_for_secs 0 false
 
 if ! sshd_available || ! command -v ssh >/dev/null; then
-	skip 12 'no sshd, or no ssh'
+	skip 17 'no sshd, or no ssh'
 	done_testing
 fi
 
@@ -67,6 +67,16 @@ proxy_start "$sshd_port" --cut-after 3000
 sshd_trust "$proxy_port"
 ok 'a proxy cuts' status 255 box_ssh "$proxy_port" true
 is "$(proxy_count faults)" 1 'and can prove it'
+proxy_use second
+proxy_start "$sshd_port"
+sshd_trust "$proxy_port"
+proxy_fault cut server 2000
+ok 'a second one cuts the next connection' status 255 box_ssh "$proxy_port" true
+ok 'and can tell which fault it was' proxy_struck cut server 2000
+is "$(proxy_count down)" 2000 'and cut exactly there'
+is "$(box_ssh "$proxy_port" 'echo through')" through 'and passes on the one after it'
+proxy_use ''
+is "$(proxy_count faults)" 1 'the first one is still there'
 
 box_ssh "$sshd_port" 'echo up; exec sleep 30' >"$tap_dir/up" 2>/dev/null &
 wait_for grep -q up "$tap_dir/up"
