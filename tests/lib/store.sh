@@ -5,7 +5,7 @@ store_db=${XDG_STATE_HOME:?}/kedge/kedge.db
 # sql QUERY
 sql()
 {
-	sqlite3 -batch -noheader "$store_db" "$1"
+	sqlite3 -batch -noheader -cmd ".timeout 20000" "$store_db" "$1"
 }
 
 # The state of a job by its number.
