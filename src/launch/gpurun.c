@@ -89,8 +89,10 @@ static int gpurun_launch(struct site *site, struct launch_job *jobs, size_t n, s
 	vars_set(&vars, "gpu_run", cluster->gpu_run);
 	vars_set(&vars, "worker", worker.buf);
 	vars_set(&vars, "look_lib", template_builtin("remote/look_lib.sh"));
-	if (site_script(site, "launch.sh", &vars, body.buf, GPURUN_WAIT_MS, &status, &reply, NULL, err))
+	if (site_script(site, "launch.sh", &vars, body.buf, GPURUN_WAIT_MS, &status, &reply, NULL, err)) {
+		error_wrap(err, "cluster '%s'", cluster->name);
 		goto out;
+	}
 	if (status == LOOK_NO_ROOT) {
 		error_set(err, ERROR_REFUSED, "cannot enter the cluster's root '%s'", cluster->root);
 		goto out;
@@ -101,8 +103,10 @@ static int gpurun_launch(struct site *site, struct launch_job *jobs, size_t n, s
 			  cluster->gpu_run, cluster->name);
 		goto out;
 	}
-	if (look_parse(reply.buf, reply.len, jobs, n, &facts, err))
+	if (look_parse(reply.buf, reply.len, jobs, n, &facts, err)) {
+		error_wrap(err, "cluster '%s'", cluster->name);
 		goto out;
+	}
 	for (size_t i = 0; i < n; i++)
 		conclude(&jobs[i]);
 	rc = 0;
@@ -146,6 +150,8 @@ static int ask_words(struct site *site, const char *script, const struct vars *v
 	}
 	rc = 0;
 out:
+	if (rc)
+		error_wrap(err, "cluster '%s'", site_cluster(site)->name);
 	strbuf_release(&body);
 	strbuf_release(&reply);
 	strbuf_release(&want);

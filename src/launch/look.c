@@ -307,9 +307,9 @@ int look_jobs(struct site *site, struct launch_job *jobs, size_t n, struct launc
 		goto out;
 	}
 	rc = look_parse(reply.buf, reply.len, jobs, n, facts, err);
+out:
 	if (rc)
 		error_wrap(err, "cluster '%s'", site_cluster(site)->name);
-out:
 	vars_release(&vars);
 	strbuf_release(&body);
 	strbuf_release(&reply);
