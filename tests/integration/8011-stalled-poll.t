@@ -87,6 +87,14 @@ for side in client server; do
 done
 is "$(proxy_count faults)" "$faults_injected" 'the proxy counted as many faults'
 
+# A job that something else ended meanwhile is not the wire's.
+all_live()
+{
+	for go in "$sshd_dir"/root/*/.kedge/a1/go; do
+		kill -0 "$(sed 's/.* pid=\([0-9]*\) .*/\1/' "$go")" || { cat "$go"; return 1; }
+	done
+}
+ok 'all live' all_live
 touch "$stop"
 ok 'all succeed' wait_for_secs 60 all_are SUCCEEDED
 is "$(cat "$counter"/* | wc -l)" $jobs 'each ran once'
