@@ -88,7 +88,7 @@ static int cannot_tell(struct tick *tick, struct entry *e, const char *what, str
 	error_set(&why, ERROR_PROTOCOL, "whether attempt %d is over cannot be told: %s", e->attempt.n, what);
 	e->skip = true;
 	log_info("job %lld: %s", (long long)e->job.number, why.text);
-	return entry_defer(tick, e, &why, err);
+	return entry_defer(tick, e, &why, true, err);
 }
 
 /* Did it begin, and is that over?  What the row has proven stays proven where this look cannot judge. */
