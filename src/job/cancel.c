@@ -17,7 +17,7 @@ static bool is_alive(const struct job *job)
 	return job->state == JOB_HELD && job->reason && !strcmp(job->reason, FORMER_RUNNING);
 }
 
-/* One try: 0 written, -1 with BUSY when the row changed under us. */
+/* One try: 0 written, -1 with CHANGED when the row changed under us. */
 static int ask_once(struct store *store, struct job *job, struct error *err)
 {
 	struct event ev = { .job = job->number, .attempt = job->attempt };
@@ -59,7 +59,7 @@ int cancel_ask(struct store *store, struct job *job, struct error *err)
 			return 0;
 		if (!ask_once(store, job, &why))
 			return 0;
-		if (why.kind != ERROR_BUSY) {
+		if (why.kind != ERROR_CHANGED) {
 			if (err)
 				*err = why;
 			return -1;

@@ -111,7 +111,7 @@ int entry_write(struct tick *tick, struct entry *e, struct job *after, const cha
 	}
 	if (job_update(tick->store, &e->job, after, event ? &ev : NULL, &why)) {
 		job_release(after);
-		if (why.kind == ERROR_BUSY) {
+		if (why.kind == ERROR_CHANGED) {
 			log_info("job %lld: changed by another kedge meanwhile", (long long)e->job.number);
 			e->skip = true;
 			return 0;

@@ -193,7 +193,7 @@ static int write_row(struct store *s, const struct job *before, const struct job
 	if (sql_run(&q, err) != 0)
 		return -1;
 	if (sqlite3_changes(s->db) != 1)
-		return error_set(err, ERROR_BUSY, "job %lld: changed by another kedge meanwhile; try again",
+		return error_set(err, ERROR_CHANGED, "job %lld: changed by another kedge meanwhile; try again",
 				 (long long)before->number);
 	return 0;
 }

@@ -75,7 +75,7 @@ int job_insert(struct store *s, struct job *j, const struct event *ev, struct er
 int job_restore(struct store *s, struct job *j, const struct event *ev, struct error *err);
 
 /* Write `after` where the row still has before's state and rev, and append ev, in one transaction.  state change
-   before->after is recorded in the event.  after->rev, updated_ms are set on success.  ERROR_BUSY when somebody else changed the row.
+   before->after is recorded in the event.  after->rev, updated_ms are set on success.  ERROR_CHANGED when somebody else changed the row.
    With ev == NULL only fields that are no state may differ (seen_ms, heartbeat, progress, missing_*): no event, rev grows.
    Other differences, and any in number, job_id, request or created_ms, are ERROR_INTERNAL. */
 int job_update(struct store *s, const struct job *before, struct job *after, const struct event *ev,

@@ -24,6 +24,7 @@ static const struct {
 	[ERROR_PROTOCOL] = { "protocol", 7, true, true },
 	[ERROR_LATER] = { "later", 7, true, true },
 	[ERROR_BUSY] = { "busy", 8, true, false },
+	[ERROR_CHANGED] = { "changed", 8, true, false },
 	[ERROR_CHECKSUM] = { "checksum", 9, false, false },
 	[ERROR_HELD] = { "held", 10, false, false },
 	[ERROR_NO_SPACE] = { "no-space", 11, false, false },

@@ -28,7 +28,8 @@ enum error_kind {
 	ERROR_TIMEOUT,     /* a deadline passed: nothing is known */
 	ERROR_PROTOCOL,    /* a reply that does not parse: nothing is known */
 	ERROR_LATER,       /* not asked: the cluster was asked too often (store/breaker.h) */
-	ERROR_BUSY,        /* another kedge holds the lease, or changed the row */
+	ERROR_BUSY,        /* another kedge holds the lease, somebody the database */
+	ERROR_CHANGED,     /* another kedge changed the row meanwhile */
 	ERROR_CHECKSUM,    /* verification failed */
 	ERROR_HELD,        /* held, or in doubt: a human decides */
 	ERROR_NO_SPACE,    /* disk or quota, far side */
@@ -62,7 +63,7 @@ int error_errno(struct error *err, enum error_kind kind, int errnum, const char 
 /* Forget a failure (kind NONE, empty text). */
 void error_clear(struct error *err);
 
-/* May another try, later and unchanged, succeed?  (NETWORK, TIMEOUT, PROTOCOL, LATER, BUSY) */
+/* May another try, later and unchanged, succeed?  (NETWORK, TIMEOUT, PROTOCOL, LATER, BUSY, CHANGED) */
 bool error_is_transient(enum error_kind kind);
 
 /* Is this "could not ask" rather than an answer of the far side?
@@ -70,7 +71,7 @@ bool error_is_transient(enum error_kind kind);
 bool error_is_unknown(enum error_kind kind);
 
 /* The exit status of kedge(1) for a kind: 0 NONE, 1 JOB, 2 USAGE, 3 NOT_FOUND, 4 CONFIG/SPEC/STORE,
-   5 HOSTKEY, 6 AUTH, 7 NETWORK/TIMEOUT/PROTOCOL/LATER, 8 BUSY, 9 CHECKSUM, 10 HELD,
+   5 HOSTKEY, 6 AUTH, 7 NETWORK/TIMEOUT/PROTOCOL/LATER, 8 BUSY/CHANGED, 9 CHECKSUM, 10 HELD,
    11 NO_SPACE/DENIED/EXISTS/REFUSED/LAUNCH, 130 INTERRUPTED, 70 INTERNAL. */
 int error_exit_status(enum error_kind kind);
 

@@ -142,7 +142,8 @@ static void every_kind_has_its_exit_status(void **state)
 		{ ERROR_NONE, 0 }, { ERROR_JOB, 1 }, { ERROR_USAGE, 2 }, { ERROR_NOT_FOUND, 3 },
 		{ ERROR_CONFIG, 4 }, { ERROR_SPEC, 4 }, { ERROR_STORE, 4 }, { ERROR_HOSTKEY, 5 },
 		{ ERROR_AUTH, 6 }, { ERROR_NETWORK, 7 }, { ERROR_TIMEOUT, 7 }, { ERROR_PROTOCOL, 7 },
-		{ ERROR_LATER, 7 }, { ERROR_BUSY, 8 }, { ERROR_CHECKSUM, 9 }, { ERROR_HELD, 10 }, { ERROR_NO_SPACE, 11 },
+		{ ERROR_LATER, 7 }, { ERROR_BUSY, 8 }, { ERROR_CHANGED, 8 }, { ERROR_CHECKSUM, 9 }, { ERROR_HELD, 10 },
+		{ ERROR_NO_SPACE, 11 },
 		{ ERROR_DENIED, 11 }, { ERROR_EXISTS, 11 }, { ERROR_REFUSED, 11 }, { ERROR_LAUNCH, 11 },
 		{ ERROR_INTERRUPTED, 130 }, { ERROR_INTERNAL, 70 },
 	};
@@ -165,7 +166,8 @@ static void transient_and_unknown_are_the_kinds_that_were_promised(void **state)
 		bool cut = kind == ERROR_NETWORK || kind == ERROR_TIMEOUT || kind == ERROR_PROTOCOL ||
 			   kind == ERROR_LATER;
 
-		assert_int_equal(error_is_transient((enum error_kind)kind), cut || kind == ERROR_BUSY);
+		assert_int_equal(error_is_transient((enum error_kind)kind),
+				 cut || kind == ERROR_BUSY || kind == ERROR_CHANGED);
 		assert_int_equal(error_is_unknown((enum error_kind)kind),
 				 cut || kind == ERROR_HOSTKEY || kind == ERROR_AUTH ||
 					 kind == ERROR_INTERRUPTED || kind == ERROR_INTERNAL);

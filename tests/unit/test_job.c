@@ -240,7 +240,7 @@ static void an_event_that_fails_undoes_the_change(void **state)
 	job_release(&got);
 }
 
-static void a_row_that_somebody_changed_is_busy_and_stays(void **state)
+static void a_row_that_somebody_changed_is_told_and_stays(void **state)
 {
 	struct fixture *f = *state;
 	int64_t number = fixture_submit(f->s, "train", "a100");
@@ -253,7 +253,7 @@ static void a_row_that_somebody_changed_is_busy_and_stays(void **state)
 	job_copy(&after, &stale);
 	after.state = JOB_CANCELLED;
 	assert_int_equal(job_update(f->s, &stale, &after, &changed, &err), -1);
-	assert_int_equal(err.kind, ERROR_BUSY);
+	assert_int_equal(err.kind, ERROR_CHANGED);
 	assert_non_null(strstr(err.text, "job 1"));
 	assert_int_equal(after.rev, stale.rev);
 
@@ -340,7 +340,7 @@ static void what_was_asked_for_never_changes(void **state)
 
 enum { RACERS = 4, ROUNDS = 25 };
 
-/* Add one to tries, again and again until it is done; BUSY is tried anew. */
+/* Add one to tries, again and again until it is done; CHANGED and BUSY are tried anew. */
 static void add_tries(const char *path, int64_t number)
 {
 	struct store *s = store_open(path, STORE_WRITE, NULL);
@@ -356,7 +356,7 @@ static void add_tries(const char *path, int64_t number)
 		after.tries++;
 		if (job_update(s, &before, &after, &changed, &err) == 0)
 			done++;
-		else if (err.kind != ERROR_BUSY)
+		else if (err.kind != ERROR_CHANGED && err.kind != ERROR_BUSY)
 			_exit(2);
 		job_release(&before);
 		job_release(&after);
@@ -728,7 +728,7 @@ static void an_attempt_and_its_launch_are_one(void **state)
 	assert_int_equal(store_begin(f->s, NULL), 0);
 	assert_int_equal(attempt_insert(f->s, &a, NULL), 0);
 	assert_int_equal(job_update(f->s, &stale, &after, &changed, &err), -1);
-	assert_int_equal(err.kind, ERROR_BUSY);
+	assert_int_equal(err.kind, ERROR_CHANGED);
 	assert_int_equal(store_commit(f->s, NULL), -1);
 	fixture_expect(f->s->db, "SELECT count(*) FROM attempt", "0\n");
 	job_release(&stale);
@@ -766,7 +766,7 @@ int main(void)
 		TEST(unset_fields_come_back_as_unset),
 		TEST(a_change_and_its_event_are_one),
 		TEST(an_event_that_fails_undoes_the_change),
-		TEST(a_row_that_somebody_changed_is_busy_and_stays),
+		TEST(a_row_that_somebody_changed_is_told_and_stays),
 		TEST(without_an_event_only_what_is_no_state_may_change),
 		TEST(what_was_asked_for_never_changes),
 		TEST(no_update_is_lost_between_processes),
