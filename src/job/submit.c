@@ -81,6 +81,22 @@ static void fill_row(struct job *job, const char *job_id, const struct cluster *
 	};
 }
 
+/* The store said that it could not keep the row.  It may be there all the same: when only the sync of the directory, or giving up the
+   lock, has failed.  Then its snapshot is needed.  false: the row is surely not there. */
+static bool was_kept(struct store *store, const char *job_id, struct error *err)
+{
+	struct error why = { 0 };
+	struct job job;
+
+	if (job_find(store, job_id, &job, &why))
+		return why.kind != ERROR_NOT_FOUND;
+	if (err)
+		error_set(err, err->kind, "%s; job %lld was submitted all the same, and goes on with: kedge poll", err->text,
+			  (long long)job.number);
+	job_release(&job);
+	return true;
+}
+
 int submit_job(struct store *store, const char *spool, const struct cluster *cluster, const struct spec *spec,
 	       struct job *out, struct error *err)
 {
@@ -88,6 +104,7 @@ int submit_job(struct store *store, const char *spool, const struct cluster *clu
 	struct strbuf run_sh = STRBUF_INIT;
 	char job_id[ID_UUID_LEN + 1], *dir;
 	struct job job = { 0 };
+	bool keep = false;
 	int rc = -1;
 
 	if (check(cluster, spec, err))
@@ -101,13 +118,14 @@ int submit_job(struct store *store, const char *spool, const struct cluster *clu
 		goto out;
 	fill_row(&job, job_id, cluster, spec);
 	if (job_insert(store, &job, &ev, err)) {
+		keep = was_kept(store, job_id, err);
 		job_release(&job);
 		goto out;
 	}
 	*out = job;
 	rc = 0;
 out:
-	if (rc)
+	if (rc && !keep)
 		fsutil_remove_tree(dir, NULL);
 	strbuf_release(&run_sh);
 	free(dir);

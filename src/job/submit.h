@@ -14,7 +14,8 @@ struct store;
 struct strbuf;
 
 /* Check everything that can be checked without the cluster, snapshot into spool/JOB_ID, insert the row; *out is the row
-   (job_release).  After failure neither row nor snapshot is left. */
+   (job_release).  After failure neither row nor snapshot is left; when the row was kept although the store failed, both are, and the
+   text names the job; when that cannot be told, the snapshot is. */
 int submit_job(struct store *store, const char *spool, const struct cluster *cluster, const struct spec *spec,
 	       struct job *out, struct error *err);
 
