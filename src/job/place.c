@@ -205,6 +205,8 @@ static int stage_all(struct tick *tick, struct entries *es, struct error *err)
 	size_t n = 0;
 	int rc = -1, staged;
 
+	if (!store_database_id(tick->store, err)) /* kept; later its failure would be that of a job */
+		goto out;
 	for (size_t i = 0; i < es->n; i++) {
 		struct entry *e = &es->v[i];
 		if (begin_staging(tick, e, err))
