@@ -109,14 +109,14 @@ all_over()
 }
 
 kedge poll
-each_call 'pwrite64:37 fdatasync:5 ?unlink:2 ?unlinkat:2' kill_create
-each_call 'sendto:11 recvfrom:61 write:4 fsync:4 ?rename:3 pwrite64:67 fdatasync:13 ?unlink:4 ?unlinkat:4' kill_submit
+each_call 'pwrite64:23 fdatasync:5 ?unlink:2' kill_create
+each_call 'sendto:13 recvfrom:71 write:4 fsync:4 ?rename:3 pwrite64:89 fdatasync:17 ?unlink:4' kill_submit
 hold_all
-each_call 'sendto:11 recvfrom:67 pwrite64:67 fdatasync:13 ?unlink:5' kill_launch
+each_call 'sendto:13 recvfrom:71 pwrite64:83 fdatasync:17 ?unlink:5' kill_launch
 hold_all
-each_call 'sendto:7 recvfrom:41 pwrite64:43 fdatasync:11 ?unlink:5 ?rmdir:2' kill_end
+each_call 'sendto:9 recvfrom:47 pwrite64:47 fdatasync:13 ?unlink:5 ?rmdir:2' kill_end
 hold_all
-each_call 'sendto:11 recvfrom:61 pwrite64:67 fdatasync:19 ?unlink:7' kill_cancel
+each_call 'sendto:13 recvfrom:71 pwrite64:89 fdatasync:23 ?unlink:9' kill_cancel
 [ "$sleeper" = 0 ] || ok 'the last one is cancelled' kedge cancel "$sleeper"
 
 ok 'every job comes to its end' wait_for_secs 300 all_over

@@ -154,7 +154,7 @@ if [ -n "$full" ]; then
 	diag "poll wants $kib KiB"
 	hold_all
 else
-	skip 1 "no small file system: $(cat "$tap_dir/mount.err")"
+	skip 1 "no small file system: $(head -n 1 "$tap_dir/mount.err")"
 fi
 
 # Somebody holds the database for longer than kedge waits; all are asked at once, since each waits ten seconds.
