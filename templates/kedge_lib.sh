@@ -179,9 +179,17 @@ kedge_uptime() {
 	IFS=' .' read -r kedge_now _ < /proc/uptime || kedge_now=$(date +%s)
 }
 
+# kedge_deserted: run.sh is gone, and nothing but the watcher is left of the job.  Who asks would take us for the job.
+kedge_deserted() {
+	! { kedge_stat $$ && [ "$kedge_start" = "$kedge_parent" ]; } && ! kedge_signal 0
+}
+
 # kedge_watch: bump the heartbeat each minute, and end the program at its time limit.
 kedge_watch() {
 	trap - EXIT HUP INT TERM
+	kedge_self=$(exec sh -c 'echo $PPID')
+	kedge_stat $$
+	kedge_parent=$kedge_start
 	kedge_uptime
 	kedge_began=$kedge_now kedge_beat=0
 	while :; do
@@ -195,6 +203,7 @@ kedge_watch() {
 			[ "$kedge_nap" -lt 60 ] || kedge_nap=60
 		fi
 		sleep "$kedge_nap"
+		! kedge_deserted || return 0
 	done
 	kedge_put "$kedge_dir/reason" timeout
 	kedge_sweep "$KEDGE_KILL_WAIT"
