@@ -53,6 +53,7 @@ done" >main.sh
 # stale DIR NAME: listed and denied at once
 stale()
 {
+	# shellcheck disable=SC2010 # the listing is what is asked
 	ls "$1" 2>/dev/null | grep -q -x -F "$2" && [ ! -e "$1/$2" ]
 }
 
