@@ -22,7 +22,7 @@ kedge_env
 . "$srcdir/tests/lib/faults.sh"
 . "$srcdir/tests/lib/far.sh"
 far_key lost_after 1s
-far_key kill_wait 1s
+far_key kill_wait 0s
 counter_script 'exec sleep 6000' >main.sh
 
 # field NAME FILE

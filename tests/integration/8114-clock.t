@@ -184,14 +184,24 @@ waits()
 	run_done
 }
 
-for whose in client far; do
-	runs $whose $years
-	runs $whose -$years
-	grace $whose $years
-	cancelled $whose $years
-done
+# --- a limit of time is measured by neither: it is looked at in the end
+far_key kill_wait 0s
+set_clock far $years
+kedge submit -J limit --set time=0:03 stubborn.sh >/dev/null
+set_clock far -$years
+set_clock far 0
+
+far_key kill_wait 1s
+runs client $years
+runs far -$years
+grace client $years
+grace far $years
+cancelled client $years
 waits client $years
 if faults_long; then
+	runs client -$years
+	runs far $years
+	cancelled far $years
 	for whose in client far; do
 		grace $whose -$years
 		cancelled $whose -$years
@@ -206,9 +216,6 @@ if faults_long; then
 	done
 fi
 
-# --- a limit of time is measured by neither
-set_clock far $years
-kedge submit -J limit --set time=0:02 stubborn.sh >/dev/null
 set_clock far -$years
 ok 'limit: it ends' wait_for_secs 90 state_after_look "$(job limit)" FAILED
 is "$(sql "select reason from job where name = 'limit'")" timeout 'limit: for its time'

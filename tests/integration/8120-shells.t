@@ -110,11 +110,14 @@ for shell in $shells; do
 	ok "$shell: submit, for long" kedge submit -c "$shell" -J long long.sh
 done
 for shell in $shells; do
+	ok "$shell: the other runs" wait_for_secs 60 job_is long "$shell" RUNNING
+done
+# shellcheck disable=SC2046 # numbers
+ok 'all can be cancelled' faults_kedge 120 cancel $(sql "select number from job where name = 'long'")
+for shell in $shells; do
 	ok "$shell: it succeeds" faults_kedge 120 wait "$(number odd "$shell")"
 	kedge logs "$(number odd "$shell")" >"$tap_dir/got"
 	ok "$shell: words and names arrive, the log comes back" cmp "$tap_dir/want" "$tap_dir/got"
-	ok "$shell: the other runs" wait_for_secs 60 job_is long "$shell" RUNNING
-	ok "$shell: it can be cancelled" faults_kedge 120 cancel "$(number long "$shell")"
 	is "$(sql "select state from job where number = $(number long "$shell")")" CANCELLED "$shell: it is CANCELLED"
 	ok "$shell: nothing of it is left" wait_for_secs 60 none_alive "$(number long "$shell")"
 	case $shell in
