@@ -98,12 +98,12 @@ all_of()
 		echo "${name##*-} $1" >"$kills/$(sql "select job_id from job where name = '$name'")"
 	done
 	faults_kedge 120 -q poll
-	ok "$1, $2 to $3: all were killed, or have ended" wait_for_secs 60 at_rest
+	ok "$1, $2 to $3: all were killed, or have ended" wait_for_secs 120 at_rest
 	far_key start_timeout 0s # what hangs is fenced now
 	faults_kedge 120 -q poll
 	far_key start_timeout 10m
 	far_hurry
-	ok "$1, $2 to $3: polls come to an end" far_settle 90
+	ok "$1, $2 to $3: polls come to an end" far_settle 180
 	fault "$(find "$kills" -name '*.done' | wc -l)"
 	run_done
 }

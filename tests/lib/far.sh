@@ -3,7 +3,7 @@
 #	far_key lost_after 1s                # a key of the cluster
 #	far_submit main.sh NAME...           # jobs that wait: the next poll takes all of them at once
 #	at_once 20 COMMAND                   # twenty of it, from one moment on
-#	far_settle SECONDS [COMMAND...]      # poll, and run the command after each, until no job is open
+#	far_settle SECONDS                   # poll until no job is open
 
 far_config=$XDG_CONFIG_HOME/kedge/config.ini
 far_proj=$sshd_dir/proj
@@ -29,6 +29,7 @@ far_submit()
 		[ "$(sql "select state from job where name = '$far_name'")" = PENDING ] || bail_out "$far_name does not wait"
 	done
 	far_key port "$sshd_port"
+	far_hurry
 }
 
 far_open()
@@ -36,31 +37,30 @@ far_open()
 	sql "select count(*) from job where state not in ('SUCCEEDED', 'FAILED', 'CANCELLED', 'LOST', 'HELD')"
 }
 
-# Nobody waits for the time between two tries.
+# Nobody waits for the time between two tries, or for a cluster that has been asked too often.
 far_hurry()
 {
 	sql "update job set not_before_ms = 0 where state = 'PENDING' and not_before_ms > 0"
+	sql 'update cluster set retry_ms = null; delete from login' 2>/dev/null
+	:
 }
 
 far_settle_once()
 {
 	faults_kedge 120 -q poll
-	"$@"
 	far_hurry
 	[ "$(far_open)" = 0 ]
 }
 
 far_settle()
 {
-	far_secs=$1
-	shift
-	[ $# -gt 0 ] || set -- true
-	wait_for_secs "$far_secs" far_settle_once "$@" && return 0
+	wait_for_secs "$1" far_settle_once && return 0
 	sql "select number, name, state, reason, message from job
 		where state not in ('SUCCEEDED', 'FAILED', 'CANCELLED', 'LOST', 'HELD')"
 	return 1
 }
 
+# once_all NAME N: N files, empty ones for `ready`, full ones for `rc`
 once_all()
 {
 	[ "$(find "$tap_dir" -name "$1.*" -size "$([ "$1" = rc ] && echo +0 || echo -1)" | wc -l)" -eq "$2" ]
