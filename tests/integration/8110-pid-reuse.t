@@ -11,7 +11,7 @@ if [ "${FAR_NAMESPACE:-}" != pid ]; then
 	unshare --pid --fork --mount-proc sh -c 'echo 9000 >/proc/sys/kernel/ns_last_pid' 2>/dev/null ||
 		skip_all 'no pid namespace, or process ids cannot be chosen in one'
 	# shellcheck disable=SC2016 # an init, which waits for whoever is left to it
-	FAR_NAMESPACE=pid unshare --pid --fork --mount-proc sh -c 'sh "$0" & wait $!' "$0"
+	FAR_NAMESPACE=pid unshare --pid --fork --kill-child --mount-proc sh -c 'sh "$0" & wait $!' "$0"
 	exit
 fi
 . "$srcdir/tests/lib/sshd.sh"
