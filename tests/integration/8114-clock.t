@@ -96,7 +96,6 @@ set_clock()
 
 look()
 {
-	sql 'update cluster set retry_ms = null; delete from login' 2>/dev/null # however often it was asked
 	kedge_at "$client" -q poll >/dev/null
 	far_status=$?
 	hold "a poll at $client, $(cat "$sshd_dir/far") ends well" test $far_status -eq 0
@@ -104,7 +103,6 @@ look()
 
 state_after_look()
 {
-	sql 'update cluster set retry_ms = null; delete from login' 2>/dev/null # however often it was asked
 	look
 	state_is "$@"
 }

@@ -60,6 +60,7 @@ kedge_env
 . "$srcdir/tests/lib/faults.sh"
 . "$srcdir/tests/lib/far.sh"
 chmod 1777 "$counter"
+asked_often=$(grep '^max_logins' "$far_config") # as for the cluster of kedge_env
 for shell in $shells; do
 	cat <<-END
 		[cluster $shell]
@@ -72,8 +73,10 @@ for shell in $shells; do
 		gpu_run = $sshd_dir/gpu-run
 		root = ~/root with a blank and 'quotes'
 		kill_wait = 1s
+		$asked_often
 	END
-done >>"$far_config"
+done >"$tap_dir/clusters"
+cat "$tap_dir/clusters" >>"$far_config"
 
 # Names and words that a shell would like to meddle with.
 odd="it's \"odd\" \$HOME \`id\` !1 \\ *.txt"

@@ -29,7 +29,6 @@ far_submit()
 		[ "$(sql "select state from job where name = '$far_name'")" = PENDING ] || bail_out "$far_name does not wait"
 	done
 	far_key port "$sshd_port"
-	far_hurry
 }
 
 far_open()
@@ -37,12 +36,10 @@ far_open()
 	sql "select count(*) from job where state not in ('SUCCEEDED', 'FAILED', 'CANCELLED', 'LOST', 'HELD')"
 }
 
-# Nobody waits for the time between two tries, or for a cluster that has been asked too often.
+# Nobody waits for the time between two tries.
 far_hurry()
 {
 	sql "update job set not_before_ms = 0 where state = 'PENDING' and not_before_ms > 0"
-	sql 'update cluster set retry_ms = null; delete from login' 2>/dev/null
-	:
 }
 
 far_settle_once()
