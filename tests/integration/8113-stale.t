@@ -98,7 +98,7 @@ round()
 
 # On a machine that is too slow for the memory of the file system a round shows nothing: then there is another one.
 go_stale=0 want=1 tries=0
-! faults_long || want=10
+! faults_long || want=3
 while [ "$faults_injected" -lt $want ] && [ $tries -lt $((want + 10)) ]; do
 	tries=$((tries + 1))
 	! round "round$tries" || fault
