@@ -60,7 +60,7 @@ far_settle()
 # once_all NAME N: N files, empty ones for `ready`, full ones for `rc`
 once_all()
 {
-	[ "$(find "$tap_dir" -name "$1.*" -size "$([ "$1" = rc ] && echo +0 || echo -1)" | wc -l)" -eq "$2" ]
+	[ "$(find "$tap_dir" -maxdepth 1 -name "$1.*" -size "$([ "$1" = rc ] && echo +0 || echo -1)" | wc -l)" -eq "$2" ]
 }
 
 # at_once N COMMAND...: N times with one more argument, the number I; all wait at one gate.  What the I-th said is in $tap_dir/said.I,
