@@ -77,7 +77,7 @@ int retry_ask(struct store *store, struct job *job, bool lost, struct error *err
 			return -1;
 		if (!ask_once(store, job, &why))
 			return 0;
-		if (why.kind != ERROR_BUSY)
+		if (why.kind != ERROR_CHANGED)
 			return error_set(err, why.kind, "%s", why.text);
 	}
 	return error_set(err, ERROR_BUSY, "job %lld: its row keeps changing; try again", (long long)job->number);
