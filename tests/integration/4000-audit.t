@@ -193,7 +193,10 @@ fresh
 sql "delete from job where number = 2"
 found 'a job removed' 'job 2 was removed'
 fresh
-sql "insert into job select 9, 'x', name, cluster, request, state, reason, message, rev, attempt, created_ms, updated_ms, started_ms,
+sql "insert into job (number, job_id, name, cluster, request, state, reason, message, rev, attempt, created_ms, updated_ms, started_ms,
+	ended_ms, exit_code, signal, cancel_ms, term_ms, not_before_ms, tries, seen_ms, missing_ms, missing_looks, orphaned, heartbeat,
+	progress, submitter)
+	select 9, 'x', name, cluster, request, state, reason, message, rev, attempt, created_ms, updated_ms, started_ms,
 	ended_ms, exit_code, signal, cancel_ms, term_ms, not_before_ms, tries, seen_ms, missing_ms, missing_looks, orphaned, heartbeat,
 	progress, submitter from job where number = 1"
 found 'a job inserted' 'job 9 was inserted, or its events were removed'

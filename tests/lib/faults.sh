@@ -115,6 +115,7 @@ hold_all()
 {
 	hold 'I1 user code of an attempt starts at most once' prints_nothing counter_doubles
 	hold 'I2 I5 I7 attempts follow each other, the history is whole, so is the database' prints_nothing store_wrongs
+	hold 'I5 the chain of hashes holds, and replays' kedge audit verify
 	hold 'I3 every tree has its row' prints_nothing trees_without_row
 	hold 'I4 nothing is FAILED without a reason' prints_nothing failed_without_reason
 	hold 'I6 no secret is kept' prints_nothing canaries
