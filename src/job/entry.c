@@ -218,7 +218,8 @@ static bool take_news(const struct tick *tick, const struct entry *e, struct job
 		news = true;
 	}
 	free(progress);
-	if (d->missing || after->missing_ms) {
+	/* A look that could not judge is none: a cluster's login nodes may answer in turns. */
+	if (d->missing || (after->missing_ms && !d->unsure)) {
 		take_missing(tick, d, after);
 		news = true;
 	}
