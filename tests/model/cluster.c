@@ -162,6 +162,17 @@ static void user_code_begins(struct tree *t, struct attempt_sim *a, struct run *
 		     k + 1, (int)(a - t->a) + 1);
 }
 
+/* A file server goes on listing a directory as it is now. */
+static void lists_old(struct tree *t, int host)
+{
+	t->stale_host = host;
+	t->stale_until_ms = m->now_ms + 1000 * (STALE_S / 3 + (int64_t)chance(one_in(4) ? 600 : STALE_S * 2 / 3));
+	t->hidden |= t->stale_until_ms > m->now_ms + 1000 * STALE_S;
+	t->old_marker = t->marker;
+	for (int k = 0; k < ATTEMPTS; k++)
+		t->a[k].old = t->a[k].f;
+}
+
 static void put_marker(struct tree *t, int n, const struct run *r)
 {
 	t->marker = r->code ? OBS_MARKER_FAILED : OBS_MARKER_SUCCESS;
@@ -211,6 +222,10 @@ static void run_event(struct tree *t, struct attempt_sim *a, struct run *r, int 
 			program_ends(r);
 		break;
 	case R_ENDED:
+		if (!m->calm && one_in(5)) {
+			fault("what run.sh writes last is listed late");
+			lists_old(t, r->p.host);
+		}
 		if (writes) {
 			a->f.exit = r->code;
 			a->recorded = true;
@@ -329,16 +344,6 @@ static void delete_tree(struct tree *t)
 			m->late[i].attempt = 0;
 }
 
-static void lists_old(struct tree *t)
-{
-	t->stale_host = (int)chance(HOSTS);
-	t->stale_until_ms = m->now_ms + 1000 * (int64_t)chance(one_in(4) ? 600 : STALE_S);
-	t->hidden |= t->stale_until_ms > m->now_ms + 1000 * STALE_S;
-	t->old_marker = t->marker;
-	for (int k = 0; k < ATTEMPTS; k++)
-		t->a[k].old = t->a[k].f;
-}
-
 static void kill_worker(struct attempt_sim *a)
 {
 	struct worker *w = a->workers ? &a->w[chance((uint32_t)a->workers)] : NULL;
@@ -361,6 +366,7 @@ static void kill_run(struct attempt_sim *a)
 		return;
 	if (r->user && one_in(2))
 		r->user = false;
+	r->left += (int)chance(30);
 	fault("run.sh is killed in stage %d, its program %s", r->stage, r->user ? "lives" : "does not");
 	process_end(&r->p);
 }
@@ -401,8 +407,8 @@ static void fault_of_job(struct tree *t, struct attempt_sim *a)
 		reuse_pid(a);
 		break;
 	case 5: case 6: case 7:
+		lists_old(t, (int)chance(HOSTS));
 		fault("host %d lists old directories of %s", t->stale_host, t->job_id);
-		lists_old(t);
 		break;
 	case 8:
 		if (!t->there || !one_in(3))

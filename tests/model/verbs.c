@@ -168,6 +168,8 @@ static struct files files_as_shown(const struct tree *t, const struct attempt_si
 	if (m->calm || t->stale_host != host || m->now_ms >= t->stale_until_ms)
 		return f;
 	if (one_in(2))
+		return a->old;
+	if (one_in(2))
 		f.launch = a->old.launch;
 	if (one_in(2))
 		f.rc = a->old.rc;

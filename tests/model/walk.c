@@ -36,7 +36,7 @@
 enum {
 	DEADLINE_S = 300,        /* I8: of a process; a busy machine is slow */
 	KILLED = 9,
-	STEPS = 40,
+	STEPS = 32,
 	CONVERGE_TICKS = 1200,
 	BROKEN_MAX = 3,
 };
@@ -64,7 +64,7 @@ bool one_in(uint32_t n)
 	return chance(n) == 0;
 }
 
-static void vtrace(const char *head, const char *fmt, va_list ap)
+static void __attribute__((format(printf, 2, 0))) vtrace(const char *head, const char *fmt, va_list ap)
 {
 	size_t left = sizeof m->trace - m->trace_n;
 	int n;
