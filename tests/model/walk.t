@@ -3,6 +3,7 @@
 
 case ${KEDGE_TESTS:-} in
 long) walks=100000 ;;
+brief) walks=100 ;; # with sanitizers
 *) walks=2000 ;;
 esac
 [ -x "$builddir/tests/model/walk" ] || { echo '1..0 # SKIP tests/model/walk is not built'; exit 0; }
