@@ -106,7 +106,7 @@ static void check_row(const struct job *row, const struct tree *t, const struct 
 	case JOB_PENDING:
 	case JOB_STAGING:
 	case JOB_HELD:
-		hold(!a || is_over(a), "I2 job %lld is to be tried again, its attempt %d may still run", n, row->attempt);
+		hold(!a || is_over(a) || t->deleted, "I2 job %lld is to be tried again, its attempt %d may still run", n, row->attempt);
 		break;
 	case JOB_QUEUED:
 		hold(a && was_accepted(a), "job %lld is QUEUED and no launcher has it", n);

@@ -21,6 +21,7 @@
 #include "config/cluster.h"
 #include "config/spec.h"
 #include "job/cancel.h"
+#include "job/retry.h"
 #include "job/tick.h"
 #include "store/event.h"
 #include "store/job.h"
@@ -338,6 +339,21 @@ static void release_one(void)
 	job_release(&job);
 }
 
+/* Of what is over, LOST with and without being told to. */
+static void retry_one(void)
+{
+	struct job job = any_job(others);
+	struct error err = { 0 };
+	bool lost = one_in(2);
+
+	if (job.number && job_state_is_over(job.state)) {
+		trace("retry job %lld%s", (long long)job.number, lost ? ", lost or not" : "");
+		hold(!retry_ask(others, &job, lost, &err) || err.kind == ERROR_USAGE || err.kind == ERROR_HELD, "a retry says: %s",
+		     err.text);
+	}
+	job_release(&job);
+}
+
 /* Another process finds the lease held, and asks nothing of the cluster. */
 static void second_client(void)
 {
@@ -395,11 +411,12 @@ static void step(void)
 		cancel_one(ours);
 	else if (n < 58)
 		release_one();
-	else if (n < 76)
+	else if (n < 61)
+		retry_one();
+	else if (n < 78)
 		cluster_fault();
 	else
 		cluster_advance(1000 * (int64_t)(1 + chance(one_in(3) ? 1000 : 130)));
-	/* a hook for `kedge retry`: a new attempt of what is over */
 }
 
 /* --- convergence --- */
