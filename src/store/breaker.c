@@ -9,8 +9,8 @@
 enum { FULL_SINCE, FORGET, ENTER, STATEMENTS };
 
 const char *const breaker_statements[STATEMENTS + 1] = {
-	[FULL_SINCE] = "SELECT at_ms FROM login WHERE cluster = ?1 AND at_ms > ?2 AND at_ms <= ?3 "
-		       "ORDER BY at_ms DESC LIMIT 1 OFFSET ?4",
+	[FULL_SINCE] = ("SELECT at_ms FROM login WHERE cluster = ?1 AND at_ms > ?2 AND at_ms <= ?3 "
+			"ORDER BY at_ms DESC LIMIT 1 OFFSET ?4"),
 	[FORGET] = "DELETE FROM login WHERE at_ms <= ?1 OR at_ms > ?2",
 	[ENTER] = "INSERT INTO login (cluster, at_ms) VALUES (?1, ?2)",
 };
