@@ -3,13 +3,12 @@
  */
 #include "launch/list.h"
 
-#include <ctype.h>
-#include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "config/cluster.h"
+#include "launch/fields.h"
 #include "launch/look.h"
 #include "stage/site.h"
 #include "util/digest.h"
@@ -19,6 +18,8 @@
 #include "util/xalloc.h"
 
 enum { LIST_MAX_FIELDS = 16, LIST_ATTEMPT_FIELDS = 14, LIST_MAX_N = 999999, LIST_MORE_MS = 60 * 1000 };
+
+#define LIST_BYTES "._,:/?-"
 
 static const struct strtab gos[] = {
 	{ OBS_CLAIM_NONE, "-" }, { OBS_CLAIM_RUN, "run" }, { OBS_CLAIM_FENCE, "fence" }, { OBS_CLAIM_PENDING, "?" },
@@ -35,59 +36,6 @@ static const struct {
 	{ "json", "its .kedge/job.json is missing, no regular file, too long, or cannot be read" },
 	{ "many", "it has more than 1000 attempts" },
 };
-
-/* A whole non-negative decimal number up to max, or "-" for none. */
-static bool parse_number(const char *s, int64_t max, int64_t none, int64_t *out)
-{
-	char *end;
-
-	if (!strcmp(s, "-")) {
-		*out = none;
-		return true;
-	}
-	if (!isdigit((unsigned char)*s))
-		return false;
-	errno = 0;
-	long long v = strtoll(s, &end, 10);
-	if (errno || *end || v > max)
-		return false;
-	*out = v;
-	return true;
-}
-
-static bool parse_rc(const char *s, int *out)
-{
-	int64_t v = OBS_RC_PENDING;
-
-	if (strcmp(s, "?") && !parse_number(s, 255, OBS_RC_NONE, &v))
-		return false;
-	*out = (int)v;
-	return true;
-}
-
-static bool parse_time(const char *s, int64_t *ms)
-{
-	int64_t seconds;
-
-	if (!parse_number(s, INT64_MAX / 1000, 0, &seconds))
-		return false;
-	*ms = seconds * 1000;
-	return true;
-}
-
-/* A word of harmless bytes that fits, "-" for none (""). */
-static bool parse_plain(const char *s, char *out, size_t size)
-{
-	if (!strcmp(s, "-"))
-		s = "";
-	for (const char *p = s; *p; p++)
-		if (!isalnum((unsigned char)*p) && !strchr("._,:/?-", *p))
-			return false;
-	if (strlen(s) >= size)
-		return false;
-	memcpy(out, s, strlen(s) + 1);
-	return true;
-}
 
 /* Foreign text as it was; NULL: an escape that is none. */
 static char *parse_text(const char *s)
@@ -109,22 +57,6 @@ static char *parse_text(const char *s)
 		s += 3;
 	}
 	return strbuf_detach(&text, NULL);
-}
-
-/* Split at single blanks, in place; the number of fields, or 0 for an empty field or too many. */
-static size_t split(char *line, char **field)
-{
-	size_t n = 0;
-
-	for (;;) {
-		if (n == LIST_MAX_FIELDS || !*line || *line == ' ')
-			return 0;
-		field[n++] = line;
-		line = strchr(line, ' ');
-		if (!line)
-			return n;
-		*line++ = 0;
-	}
 }
 
 static struct listed_tree *add_tree(struct listing *l, const char *job_id)
@@ -169,16 +101,16 @@ static bool parse_attempt(char **f, size_t count, struct listing *l)
 	int go;
 
 	if (count != LIST_ATTEMPT_FIELDS || !t || !t->json || strcmp(t->job_id, f[1]) ||
-	    !parse_number(f[2], LIST_MAX_N, 0, &n) || n < 1 || (strcmp(f[3], "-") && !id_is_token(f[3])))
+	    !fields_optional(f[2], LIST_MAX_N, 0, &n) || n < 1 || (strcmp(f[3], "-") && !id_is_token(f[3])))
 		return false;
 	a.n = (int)n;
 	if (strcmp(f[3], "-"))
 		memcpy(a.token, f[3], sizeof a.token);
 	go = strtab_value(gos, f[4], -1);
-	if (go < 0 || !parse_rc(f[5], &a.launch_rc) || !parse_rc(f[6], &a.exit_rc) || !parse_number(f[7], 255, 0, &sig) ||
-	    !parse_time(f[8], &a.cancel_ms) || !parse_plain(f[9], a.host, sizeof a.host) ||
-	    !parse_plain(f[10], a.gpus, sizeof a.gpus) || !parse_time(f[11], &a.launched_ms) ||
-	    !parse_time(f[12], &a.started_ms) || !parse_time(f[13], &a.ended_ms))
+	if (go < 0 || !fields_status(f[5], &a.launch_rc) || !fields_status(f[6], &a.exit_rc) || !fields_optional(f[7], 255, 0, &sig) ||
+	    !fields_time(f[8], &a.cancel_ms) || !fields_plain(f[9], LIST_BYTES, a.host, sizeof a.host) ||
+	    !fields_plain(f[10], LIST_BYTES, a.gpus, sizeof a.gpus) || !fields_time(f[11], &a.launched_ms) ||
+	    !fields_time(f[12], &a.started_ms) || !fields_time(f[13], &a.ended_ms))
 		return false;
 	a.go = (enum obs_claim)go;
 	a.signal = (int)sig;
@@ -197,7 +129,7 @@ struct progress {
 static bool parse_line(char *line, struct listing *l, struct progress *p)
 {
 	char *f[LIST_MAX_FIELDS];
-	size_t count = split(line, f);
+	size_t count = fields_split(line, f, LIST_MAX_FIELDS);
 	int64_t said;
 
 	if (!count || f[0][1] || p->end || (f[0][0] == 'H') == p->header)
@@ -205,7 +137,7 @@ static bool parse_line(char *line, struct listing *l, struct progress *p)
 	switch (f[0][0]) {
 	case 'H':
 		p->header = true;
-		return count == 2 && strcmp(f[1], "-") && parse_time(f[1], &l->now_ms);
+		return count == 2 && strcmp(f[1], "-") && fields_time(f[1], &l->now_ms);
 	case 'T':
 		p->lines++;
 		return !p->others && parse_tree(f, count, l);
@@ -219,10 +151,10 @@ static bool parse_line(char *line, struct listing *l, struct progress *p)
 		if (p->others || count != 2)
 			return false;
 		p->others = true;
-		return parse_number(f[1], INT_MAX, -1, &l->others) && l->others >= 0;
+		return fields_optional(f[1], INT_MAX, -1, &l->others) && l->others >= 0;
 	case 'E':
 		p->end = true;
-		return p->others && count == 2 && parse_number(f[1], INT_MAX, -1, &said) && said == p->lines;
+		return p->others && count == 2 && fields_optional(f[1], INT_MAX, -1, &said) && said == p->lines;
 	default:
 		return false;
 	}

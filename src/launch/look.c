@@ -4,13 +4,12 @@
  */
 #include "launch/look.h"
 
-#include <ctype.h>
-#include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "config/cluster.h"
+#include "launch/fields.h"
 #include "stage/site.h"
 #include "template/builtin.h"
 #include "util/strbuf.h"
@@ -39,70 +38,6 @@ static const struct strtab markers[] = {
 	{ OBS_MARKER_PENDING, "?" }, { 0, NULL },
 };
 
-/* A whole non-negative decimal number up to max; false leaves *out. */
-static bool parse_number(const char *s, int64_t max, int64_t *out)
-{
-	char *end;
-
-	if (!isdigit((unsigned char)*s))
-		return false;
-	errno = 0;
-	long long v = strtoll(s, &end, 10);
-	if (errno || *end || v > max)
-		return false;
-	*out = v;
-	return true;
-}
-
-static bool parse_word(const struct strtab *tab, const char *s, int *out)
-{
-	int v = strtab_value(tab, s, INT_MIN);
-
-	if (v == INT_MIN)
-		return false;
-	*out = v;
-	return true;
-}
-
-/* A number, or "-" for none. */
-static bool parse_optional(const char *s, int64_t max, int64_t none, int64_t *out)
-{
-	if (!strcmp(s, "-")) {
-		*out = none;
-		return true;
-	}
-	return parse_number(s, max, out);
-}
-
-/* A number, "-" none, "?" not readable yet. */
-static bool parse_rc(const char *s, int *out)
-{
-	int64_t v = OBS_RC_NONE;
-
-	if (!strcmp(s, "?"))
-		v = OBS_RC_PENDING;
-	else if (!parse_optional(s, 255, OBS_RC_NONE, &v))
-		return false;
-	*out = (int)v;
-	return true;
-}
-
-/* A word of the given bytes that fits, "-" for none (""). */
-static bool parse_plain(const char *s, const char *extra, char *out, size_t size)
-{
-	if (!strcmp(s, "-")) {
-		*out = 0;
-		return true;
-	}
-	for (const char *p = s; *p; p++)
-		if (!isalnum((unsigned char)*p) && !strchr(extra, *p))
-			return false;
-	if (strlen(s) >= size)
-		return false;
-	memcpy(out, s, strlen(s) + 1);
-	return true;
-}
-
 /* Foreign text: %20 and %25 undone, cut to fit; "-" is none. */
 static bool parse_text(const char *s, char *out, size_t size)
 {
@@ -128,29 +63,13 @@ static bool parse_text(const char *s, char *out, size_t size)
 	return true;
 }
 
-/* Split at single blanks, in place; the number of fields, or 0 for an empty field or too many. */
-static size_t split(char *line, char **field)
-{
-	size_t n = 0;
-
-	for (;;) {
-		if (n == LOOK_MAX_FIELDS || !*line || *line == ' ')
-			return 0;
-		field[n++] = line;
-		line = strchr(line, ' ');
-		if (!line)
-			return n;
-		*line++ = 0;
-	}
-}
-
 static bool parse_header(char **f, size_t n, struct launch_facts *facts)
 {
 	int64_t now, free_kib;
 
-	if (n != 5 || !parse_plain(f[1], "._-", facts->host, sizeof facts->host) ||
-	    !parse_plain(f[2], "-", facts->boot, sizeof facts->boot) ||
-	    !parse_number(f[3], INT64_MAX / 1000, &now) || !parse_optional(f[4], INT64_MAX / 1024, -1, &free_kib))
+	if (n != 5 || !fields_plain(f[1], "._-", facts->host, sizeof facts->host) ||
+	    !fields_plain(f[2], "-", facts->boot, sizeof facts->boot) ||
+	    !fields_number(f[3], INT64_MAX / 1000, &now) || !fields_optional(f[4], INT64_MAX / 1024, -1, &free_kib))
 		return false;
 	facts->now_ms = now * 1000;
 	facts->bytes_free = free_kib < 0 ? -1 : free_kib * 1024;
@@ -161,38 +80,35 @@ static bool parse_header(char **f, size_t n, struct launch_facts *facts)
 static bool parse_claims(char **f, struct observation *o)
 {
 	int tree, go, launch, proc, worker;
-	int64_t at;
 
-	if (!parse_word(trees, f[3], &tree) || !parse_word(gos, f[4], &go) || !parse_word(launches, f[5], &launch) ||
-	    !parse_word(procs, f[6], &proc) || !parse_word(procs, f[7], &worker))
+	if (!fields_word(trees, f[3], &tree) || !fields_word(gos, f[4], &go) || !fields_word(launches, f[5], &launch) ||
+	    !fields_word(procs, f[6], &proc) || !fields_word(procs, f[7], &worker))
 		return false;
 	o->tree = (enum obs_tree)tree;
 	o->go = (enum obs_claim)go;
 	o->launch = (enum obs_claim)launch;
 	o->proc = (enum obs_process)proc;
 	o->worker = (enum obs_process)worker;
-	if (!parse_plain(f[8], "._-", o->host, sizeof o->host) || !parse_plain(f[9], "-", o->boot, sizeof o->boot) ||
-	    !parse_optional(f[10], INT32_MAX, 0, &o->pid) || !parse_optional(f[11], INT64_MAX, 0, &o->start) ||
-	    !parse_optional(f[12], INT32_MAX, 0, &o->sid) || !parse_optional(f[13], INT64_MAX / 1000, 0, &at))
+	if (!fields_plain(f[8], "._-", o->host, sizeof o->host) || !fields_plain(f[9], "-", o->boot, sizeof o->boot) ||
+	    !fields_optional(f[10], INT32_MAX, 0, &o->pid) || !fields_optional(f[11], INT64_MAX, 0, &o->start) ||
+	    !fields_optional(f[12], INT32_MAX, 0, &o->sid) || !fields_time(f[13], &o->started_ms))
 		return false;
-	o->started_ms = at * 1000;
-	return parse_plain(f[14], "._,:/?-", o->gpus, sizeof o->gpus);
+	return fields_plain(f[14], "._,:/?-", o->gpus, sizeof o->gpus);
 }
 
 static bool parse_results(char **f, struct observation *o)
 {
 	int marker;
-	int64_t code, sig, ended;
+	int64_t code, sig;
 
-	if (!parse_rc(f[15], &o->launch_rc) || !parse_word(markers, f[16], &marker) ||
-	    !parse_plain(f[17], "_-", o->reason, sizeof o->reason) || !parse_optional(f[18], 255, -1, &code) ||
-	    !parse_optional(f[19], 255, 0, &sig) || !parse_optional(f[20], INT64_MAX / 1000, 0, &ended) ||
-	    !parse_rc(f[21], &o->exit_rc) || !parse_optional(f[22], INT64_MAX, -1, &o->heartbeat))
+	if (!fields_status(f[15], &o->launch_rc) || !fields_word(markers, f[16], &marker) ||
+	    !fields_plain(f[17], "_-", o->reason, sizeof o->reason) || !fields_optional(f[18], 255, -1, &code) ||
+	    !fields_optional(f[19], 255, 0, &sig) || !fields_time(f[20], &o->ended_ms) ||
+	    !fields_status(f[21], &o->exit_rc) || !fields_optional(f[22], INT64_MAX, -1, &o->heartbeat))
 		return false;
 	o->marker = (enum obs_marker)marker;
 	o->exit_code = (int)code;
 	o->signal = (int)sig;
-	o->ended_ms = ended * 1000;
 	return parse_text(f[23], o->launch_err, sizeof o->launch_err) &&
 	       parse_text(f[24], o->progress, sizeof o->progress);
 }
@@ -201,7 +117,7 @@ static struct launch_job *find(struct launch_job *jobs, size_t n, const char *id
 {
 	int64_t no;
 
-	if (!parse_number(attempt, INT_MAX, &no))
+	if (!fields_number(attempt, INT_MAX, &no))
 		return NULL;
 	for (size_t i = 0; i < n; i++)
 		if (!strcmp(jobs[i].job_id, id) && jobs[i].attempt == no)
@@ -219,7 +135,7 @@ struct progress {
 static bool parse_line(char *line, struct launch_job *jobs, size_t n, struct launch_facts *facts, struct progress *p)
 {
 	char *f[LOOK_MAX_FIELDS];
-	size_t count = split(line, f), hint = p->jobs;
+	size_t count = fields_split(line, f, LOOK_MAX_FIELDS), hint = p->jobs;
 	struct observation o = { 0 };
 	int64_t said;
 
@@ -228,7 +144,7 @@ static bool parse_line(char *line, struct launch_job *jobs, size_t n, struct lau
 	if (!strcmp(f[0], "H"))
 		return !p->header && (p->header = parse_header(f, count, facts));
 	if (!strcmp(f[0], "E"))
-		return p->header && count == 2 && parse_number(f[1], INT_MAX, &said) && (size_t)said == p->jobs && (p->end = true);
+		return p->header && count == 2 && fields_number(f[1], INT_MAX, &said) && (size_t)said == p->jobs && (p->end = true);
 	if (strcmp(f[0], "J") || count != 25 || !p->header)
 		return false;
 	p->jobs++;
