@@ -177,6 +177,24 @@ out:
 	return rc;
 }
 
+static int unlock(struct cmd_context *ctx, const char *name, struct error *err)
+{
+	struct cluster c = { 0 };
+	struct store *store;
+	int rc = 0;
+
+	if (config_cluster(ctx->config, name, &c, err))
+		return -1;
+	cluster_release(&c);
+	if (!ctx->store)
+		return 0;
+	store = store_open(ctx->store->path, STORE_WRITE, err);
+	if (!store || cluster_unlock(store, name, err))
+		rc = -1;
+	store_close(store);
+	return rc;
+}
+
 static int run(struct cmd_context *ctx, const struct cmd_args *args, struct error *err)
 {
 	const char *verb = args->n_rest ? args->rest[0] : "";
@@ -185,8 +203,10 @@ static int run(struct cmd_context *ctx, const struct cmd_args *args, struct erro
 
 	if (!strcmp(verb, "ls") && args->n_rest == 1)
 		return list(ctx, json, err);
+	if (!strcmp(verb, "unlock") && args->n_rest == 2)
+		return unlock(ctx, name, err);
 	if (strcmp(verb, "check") || args->n_rest > 2)
-		return error_set(err, ERROR_USAGE, "cluster: 'ls' or 'check [NAME]' is expected; see: kedge help cluster");
+		return error_set(err, ERROR_USAGE, "cluster: 'ls', 'check [NAME]' or 'unlock NAME' is expected; see: kedge help cluster");
 	if (!name)
 		return error_set(err, ERROR_USAGE, "cluster check: which cluster? see: kedge cluster ls");
 	return check(ctx, name, json, err);
@@ -194,8 +214,8 @@ static int run(struct cmd_context *ctx, const struct cmd_args *args, struct erro
 
 const struct cmd cmd_cluster = {
 	.name = "cluster",
-	.summary = "list the clusters, or check that one can be used",
-	.usage = "[--json] ls | check [NAME]",
+	.summary = "list the clusters, check that one can be used, or take its lease away",
+	.usage = "[--json] ls | check [NAME] | unlock NAME",
 	.options = options,
 	.examples = "  kedge cluster ls\n"
 		    "  kedge cluster check a100\n",

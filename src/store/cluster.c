@@ -32,7 +32,10 @@ static const struct row_column columns[] = {
 #define NO_FAILURE "fails = 0, failing_ms = NULL, retry_ms = NULL, last_error = NULL, last_error_kind = NULL"
 #define LEASE_COLUMNS "lease_host, lease_boot, lease_pid, lease_start, lease_until_ms, lease_since_ms"
 
-enum { GET, ANSWERED, REACHED, FAILED, LEASE_GET, LEASE_SET, LEASE_CLEAR, STATEMENTS };
+#define LEASE_TO_NULL "UPDATE cluster SET lease_host = NULL, lease_boot = NULL, lease_pid = NULL, lease_start = NULL, " \
+		      "lease_until_ms = NULL, lease_since_ms = NULL WHERE name = ?1"
+
+enum { GET, ANSWERED, REACHED, FAILED, LEASE_GET, LEASE_SET, LEASE_CLEAR, LEASE_BREAK, STATEMENTS };
 enum { LEASE_HOST, LEASE_BOOT, LEASE_PID, LEASE_START, LEASE_UNTIL, LEASE_SINCE, LEASE_N }; /* columns of LEASE_GET */
 
 const char *const cluster_statements[STATEMENTS + 1] = {
@@ -51,9 +54,8 @@ const char *const cluster_statements[STATEMENTS + 1] = {
 	[LEASE_SET] = "INSERT INTO cluster (name, " LEASE_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) "
 		      "ON CONFLICT (name) DO UPDATE SET lease_host = ?2, lease_boot = ?3, lease_pid = ?4, "
 		      "lease_start = ?5, lease_until_ms = ?6, lease_since_ms = ?7",
-	[LEASE_CLEAR] = "UPDATE cluster SET lease_host = NULL, lease_boot = NULL, lease_pid = NULL, lease_start = NULL, "
-			"lease_until_ms = NULL, lease_since_ms = NULL "
-			"WHERE name = ?1 AND lease_host = ?2 AND lease_boot = ?3 AND lease_pid = ?4 AND lease_start = ?5",
+	[LEASE_CLEAR] = LEASE_TO_NULL " AND lease_host = ?2 AND lease_boot = ?3 AND lease_pid = ?4 AND lease_start = ?5",
+	[LEASE_BREAK] = LEASE_TO_NULL,
 };
 
 void cluster_row_release(struct cluster_row *c)
@@ -251,16 +253,17 @@ static int held(struct store *s, const char *name, const struct lease *l, struct
 
 	if (l->sane) {
 		clock_rfc3339(l->since, when);
-		return error_set(err, ERROR_BUSY, "cluster '%s': another kedge works on it (host %s, pid %lld, since %s); try again later",
-				 name, l->holder.host, (long long)l->holder.pid, when);
+		return error_set(err, ERROR_BUSY, "cluster '%s': another kedge works on it (host %s, pid %lld, since %s); try again later%s",
+				 name, l->holder.host, (long long)l->holder.pid, when,
+				 proc_alive(&l->holder) == ANSWER_YES ? "" : ", or, when that host is gone: kedge cluster unlock");
 	}
 	if (l->until >= 0) {
 		clock_rfc3339(l->until, when);
 		return error_set(err, ERROR_BUSY, "cluster '%s': held until %s by a lease in '%s' that makes no sense; try again then",
 				 name, when, s->path);
 	}
-	return error_set(err, ERROR_BUSY, "cluster '%s': held by a lease in '%s' that makes no sense; when no kedge runs, "
-			 "set the lease columns of its row to NULL with sqlite3", name, s->path);
+	return error_set(err, ERROR_BUSY, "cluster '%s': held by a lease in '%s' that makes no sense; when no kedge runs: "
+			 "kedge cluster unlock %s", name, s->path, name);
 }
 
 static void bind_holder(struct sql *q, const char *name, const struct proc *p)
@@ -301,6 +304,30 @@ int cluster_lease(struct store *s, const char *name, int64_t ttl_ms, struct erro
 		goto fail;
 	}
 	if (set_lease(s, name, &self, now + ttl_ms, l.sane && is_same(&l.holder, &self) ? l.since : now, err) != 0)
+		goto fail;
+	return store_commit(s, err);
+fail:
+	store_rollback(s);
+	return -1;
+}
+
+int cluster_unlock(struct store *s, const char *name, struct error *err)
+{
+	struct lease l;
+	struct sql q;
+
+	if (store_begin(s, err) != 0)
+		return -1;
+	if (get_lease(s, name, &l, err) != 0)
+		goto fail;
+	if (l.sane && proc_alive(&l.holder) == ANSWER_YES) {
+		error_set(err, ERROR_BUSY, "cluster '%s': kedge with pid %lld is at work on it here; end that first", name,
+			  (long long)l.holder.pid);
+		goto fail;
+	}
+	sql_begin(&q, s->db, cluster_statements[LEASE_BREAK]);
+	sql_text(&q, 1, name);
+	if (sql_run(&q, err) != 0)
 		goto fail;
 	return store_commit(s, err);
 fail:

@@ -36,4 +36,7 @@ int cluster_failed(struct store *s, const char *name, const struct error *why, s
 int cluster_lease(struct store *s, const char *name, int64_t ttl_ms, struct error *err);
 void cluster_unlease(struct store *s, const char *name); /* only our own; best effort */
 
+/* Take the lease from whoever has it, because a human says that it is gone.  BUSY: a process that lives on this host.  Nothing held is fine. */
+int cluster_unlock(struct store *s, const char *name, struct error *err);
+
 #endif

@@ -37,6 +37,7 @@ offers '--timeout' wait --t
 offers 'here there' submit -c ''
 offers 'there' cluster check th
 offers 'check' cluster c
+offers 'unlock' cluster u
 offers 'log verify export' audit ''
 offers 'verify' audit v
 offers '' audit export --to ''

@@ -248,11 +248,11 @@ static void a_row_that_makes_no_sense_is_held(void **state)
 		{ "lease_boot = x'00'", ERROR_BUSY, "held until 2" },
 		{ "lease_since_ms = 'yesterday'", ERROR_BUSY, "held until 2" },
 		{ "lease_pid = 'x', lease_until_ms = 1", ERROR_NONE, NULL },
-		{ "lease_until_ms = 'tomorrow'", ERROR_BUSY, "set the lease columns of its row to NULL" },
-		{ "lease_until_ms = -1", ERROR_BUSY, "set the lease columns of its row to NULL" },
-		{ "lease_until_ms = NULL", ERROR_BUSY, "set the lease columns of its row to NULL" },
-		{ "lease_until_ms = 9223372036854775807", ERROR_BUSY, "set the lease columns of its row to NULL" },
-		{ "lease_host = NULL, lease_boot = NULL, lease_pid = NULL, lease_start = NULL, lease_until_ms = NULL", ERROR_BUSY, "NULL" },
+		{ "lease_until_ms = 'tomorrow'", ERROR_BUSY, "kedge cluster unlock a100" },
+		{ "lease_until_ms = -1", ERROR_BUSY, "kedge cluster unlock a100" },
+		{ "lease_until_ms = NULL", ERROR_BUSY, "kedge cluster unlock a100" },
+		{ "lease_until_ms = 9223372036854775807", ERROR_BUSY, "kedge cluster unlock a100" },
+		{ "lease_host = NULL, lease_boot = NULL, lease_pid = NULL, lease_start = NULL, lease_until_ms = NULL", ERROR_BUSY, "kedge cluster unlock a100" },
 	};
 	struct fixture *f = *state;
 	struct error err = { 0 };
@@ -281,19 +281,6 @@ static void a_row_that_makes_no_sense_is_held(void **state)
 		free(before);
 		free(after);
 	}
-}
-
-static void the_way_out_of_a_senseless_lease_works(void **state)
-{
-	struct fixture *f = *state;
-	struct error err = { 0 };
-
-	assert_int_equal(lease(f->s, &err), ERROR_NONE);
-	fixture_exec(f->s->db, "UPDATE cluster SET lease_until_ms = -1, lease_pid = -1");
-	assert_int_equal(lease(f->s, &err), ERROR_BUSY);
-	fixture_exec(f->s->db, "UPDATE cluster SET lease_host = NULL, lease_boot = NULL, lease_pid = NULL, lease_start = NULL, "
-			       "lease_until_ms = NULL, lease_since_ms = NULL");
-	assert_int_equal(lease(f->s, &err), ERROR_NONE);
 }
 
 enum { TAKERS = 8 };
@@ -355,6 +342,26 @@ static void one_of_many_gets_it(void **state)
 	assert_int_equal(no, TAKERS - 1);
 }
 
+static void a_human_takes_the_lease_of_who_is_gone(void **state)
+{
+	struct fixture *f = *state;
+	struct error err = { 0 };
+
+	assert_int_equal(cluster_unlock(f->s, "never seen", NULL), 0);
+	assert_int_equal(lease(f->s, &err), ERROR_NONE);
+	assert_int_equal(cluster_unlock(f->s, "a100", &err), -1); /* we live */
+	assert_int_equal(err.kind, ERROR_BUSY);
+	fixture_exec(f->s->db, "UPDATE cluster SET lease_host = 'elsewhere'");
+	assert_int_equal(lease(f->s, &err), ERROR_BUSY);
+	assert_non_null(strstr(err.text, "kedge cluster unlock"));
+	assert_int_equal(cluster_unlock(f->s, "a100", NULL), 0);
+	assert_int_equal(lease(f->s, &err), ERROR_NONE);
+	fixture_exec(f->s->db, "UPDATE cluster SET lease_pid = -1, lease_until_ms = NULL");
+	assert_int_equal(lease(f->s, &err), ERROR_BUSY);
+	assert_int_equal(cluster_unlock(f->s, "a100", NULL), 0);
+	assert_int_equal(lease(f->s, &err), ERROR_NONE);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, fixture_setup, fixture_teardown)
 
 int main(void)
@@ -369,7 +376,7 @@ int main(void)
 		TEST(a_dead_holder_is_taken_over_at_once),
 		TEST(holders_are_judged_by_host_boot_pid_and_start),
 		TEST(a_row_that_makes_no_sense_is_held),
-		TEST(the_way_out_of_a_senseless_lease_works),
+		TEST(a_human_takes_the_lease_of_who_is_gone),
 		TEST(one_of_many_gets_it),
 	};
 
