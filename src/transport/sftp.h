@@ -112,4 +112,20 @@ typedef int sftp_sink_f(void *arg, const void *data, size_t n, struct error *err
 int sftp_get(struct sftp *s, const char *path, uint64_t offset, uint64_t max, sftp_sink_f *sink, void *arg,
 	     uint64_t *size_out, struct error *err);
 
+/* A file to read, as sftp_get. */
+struct sftp_want {
+	const char *path;
+	uint64_t offset, max;
+	sftp_sink_f *sink;
+	/* It is over; NULL: none.  May not use the session.  Called for each file that was begun, for one that failed too. */
+	void (*done)(void *arg, const struct error *why);
+	void *arg;            /* of both */
+	uint64_t bytes;       /* out: given */
+	struct error error;   /* out: kind NONE: there is no more of it */
+};
+
+/* Read many files, begun in order, small ones many at once: they cost next to no round trips of their own.  A file that fails does not stop the
+   others.  -1: the session is broken. */
+int sftp_get_all(struct sftp *s, struct sftp_want *wants, size_t n, struct error *err);
+
 #endif

@@ -1,5 +1,5 @@
 /*
- * A file down.
+ * Files down.
  *
  * READs run ahead in a window; their data is given on in order, straight from where it
  * was received when it comes in order, as OpenSSH's does.  Only an EOF ends the file: a
@@ -10,6 +10,9 @@
  * The window follows the line: twice what it carries in one round trip.  More than that
  * waits in sshd, whose buffer is copied each time it grows: on a short line a window of
  * 16 MiB is four times slower than one of 2.
+ *
+ * Of many files the next is opened as soon as all is asked for of those before it and
+ * what is still to come of them fits the smallest window: small ones share a round trip.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +28,7 @@ enum {
 	MIN_WINDOW = 2 << 20,  /* asked for and not yet given */
 	MAX_WINDOW = 16 << 20, /* 50 ms at 150 MB/s and as much again; bounds what is kept out of order */
 	MAX_PARTS = 512,
+	MAX_FILES = 64,        /* open at once */
 };
 
 /* One READ, from its first asking until all of it was given. */
@@ -38,9 +42,8 @@ struct part {
 
 struct get {
 	struct sftp *s;
-	const char *path;
-	sftp_sink_f *sink;
-	void *arg;
+	struct sftp_want *want;
+	const char *path; /* the want's */
 	unsigned char handle[SFTP_MAX_HANDLE];
 	size_t handle_len;
 	bool opened;
@@ -77,7 +80,7 @@ static void give(struct get *g, const void *data, size_t n)
 
 	if (g->failed || g->ended || n == 0)
 		return;
-	if (g->sink(g->arg, data, n, &why) != 0)
+	if (g->want->sink(g->want->arg, data, n, &why) != 0)
 		fail(g, &why, NULL);
 	else
 		g->given += n;
@@ -264,43 +267,109 @@ static void open_file(struct get *g)
 	g->began = g->measured_at = clock_boot_ms();
 }
 
-static int run(struct get *g, struct error *err)
+/* --- many at once ----------------------------------------------------------- */
+
+static struct get *begin(struct sftp *s, struct sftp_want *want)
 {
+	struct get *g = xcalloc(1, sizeof *g);
+
+	g->s = s;
+	g->want = want;
+	g->path = want->path;
+	g->from = g->next = want->offset;
+	g->limit = want->max < UINT64_MAX - want->offset ? want->offset + want->max : UINT64_MAX;
+	g->ahead = 1;
+	g->window = MIN_WINDOW;
 	open_file(g);
-	while (g->waiting > 0) {
-		if (sftp_pump(g->s, true, err) != 0)
-			return sftp_wrap(err, "cannot read", g->path);
-		fit_window(g);
-		ask_more(g);
-	}
+	return g;
+}
+
+/* Tell what came of it, and free it. */
+static void end(struct get *g)
+{
+	g->want->bytes = g->given;
+	g->want->error = g->why;
+	if (g->want->done)
+		g->want->done(g->want->arg, &g->want->error);
+	for (size_t i = 0; i < MAX_PARTS; i++)
+		free(g->parts[i].buf);
+	free(g);
+}
+
+/* All its answers are there. */
+static void finish(struct get *g)
+{
 	if (g->opened)
 		sftp_close_handle(g->s, g->handle, g->handle_len);
-	if (!g->failed)
-		return 0;
-	if (g->what)
+	if (g->failed && g->what)
 		sftp_explain(g->s, SFTP_TO_READ, g->what, g->path, &g->why);
-	return error_set(err, g->why.kind, "%s", g->why.text);
+	end(g);
+}
+
+static bool has_room(struct get *const *v, size_t n)
+{
+	uint64_t left = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (v[i]->done)
+			continue;
+		left += v[i]->limit - v[i]->from - v[i]->given;
+		if (left >= MIN_WINDOW || (v[i]->opened && v[i]->next < v[i]->limit))
+			return false;
+	}
+	return true;
+}
+
+/* Move what can be moved; take out of v what is finished. */
+static int step(struct sftp *s, struct get **v, size_t *n, struct error *err)
+{
+	size_t kept = 0;
+
+	if (sftp_pump(s, true, err) != 0)
+		return sftp_wrap(err, "cannot read", v[0]->path);
+	for (size_t i = 0; i < *n; i++) {
+		fit_window(v[i]);
+		ask_more(v[i]);
+		if (v[i]->waiting > 0)
+			v[kept++] = v[i];
+		else
+			finish(v[i]);
+	}
+	*n = kept;
+	return 0;
+}
+
+int sftp_get_all(struct sftp *s, struct sftp_want *wants, size_t n, struct error *err)
+{
+	size_t most = sftp_max_handles(s) < MAX_FILES ? sftp_max_handles(s) : MAX_FILES, begun = 0, open = 0;
+	struct get *v[MAX_FILES];
+	struct error why = { ERROR_NONE, "" };
+	int rc = 0;
+
+	while (rc == 0 && (open > 0 || begun < n)) {
+		while (begun < n && open < most && has_room(v, open))
+			v[open++] = begin(s, &wants[begun++]);
+		rc = step(s, v, &open, &why);
+	}
+	if (rc == 0)
+		return 0;
+	for (size_t i = 0; i < open; i++) {
+		v[i]->why = why;
+		end(v[i]);
+	}
+	return error_set(err, why.kind, "%s", why.text);
 }
 
 int sftp_get(struct sftp *s, const char *path, uint64_t offset, uint64_t max, sftp_sink_f *sink, void *arg,
 	     uint64_t *size_out, struct error *err)
 {
-	struct get *g = xcalloc(1, sizeof *g);
-	int rc;
+	struct sftp_want want = { .path = path, .offset = offset, .max = max, .sink = sink, .arg = arg };
 
-	g->s = s;
-	g->path = path;
-	g->sink = sink;
-	g->arg = arg;
-	g->from = g->next = offset;
-	g->limit = max < UINT64_MAX - offset ? offset + max : UINT64_MAX;
-	g->ahead = 1;
-	g->window = MIN_WINDOW;
-	rc = run(g, err);
-	if (rc == 0 && size_out)
-		*size_out = g->given;
-	for (size_t i = 0; i < MAX_PARTS; i++)
-		free(g->parts[i].buf);
-	free(g);
-	return rc;
+	if (sftp_get_all(s, &want, 1, err) != 0)
+		return -1;
+	if (want.error.kind != ERROR_NONE)
+		return error_set(err, want.error.kind, "%s", want.error.text);
+	if (size_out)
+		*size_out = want.bytes;
+	return 0;
 }

@@ -318,6 +318,79 @@ static void a_sink_that_fails_ends_it_with_its_own_error(void **state)
 	strbuf_release(&sink.got);
 }
 
+/* A file of the batch down: what must come, and how many were open at once. */
+struct down {
+	unsigned int seed;
+	uint64_t size, got;
+	size_t *over;
+	bool ended;
+};
+
+static int check_down(void *arg, const void *data, size_t n, struct error *err)
+{
+	struct down *d = arg;
+	const unsigned char *p = data;
+
+	for (size_t i = 0; i < n; i++)
+		if (d->got + i >= d->size || p[i] != pattern_byte(d->seed, d->got + i))
+			return error_set(err, ERROR_CHECKSUM, "it differs at %zu", (size_t)d->got + i);
+	d->got += n;
+	return 0;
+}
+
+static void down_is_over(void *arg, const struct error *why)
+{
+	struct down *d = arg;
+
+	(void)why;
+	assert_false(d->ended);
+	d->ended = true;
+	++*d->over;
+}
+
+static void many_files_come_down_in_one_batch(void **state)
+{
+	enum { FILES = 500 };
+	struct fixture *f = *state;
+	struct sftp_put *puts = xcalloc(FILES, sizeof *puts);
+	struct pattern *patterns = xcalloc(FILES, sizeof *patterns);
+	struct sftp_want *wants = xcalloc(FILES + 2, sizeof *wants);
+	struct down *downs = xcalloc(FILES + 2, sizeof *downs);
+	size_t over = 0, n = 0;
+
+	for (size_t i = 0; i < FILES; i++) {
+		uint64_t size = i % 100 == 50 ? 5000000 + i : i * 17;
+
+		patterns[i] = (struct pattern){ .size = size, .seed = (unsigned int)i };
+		puts[i] = put_file(xasprintf("%s/%zu", f->dir, i), 0600, &patterns[i]);
+		if (i == 100 || i == 400) { /* what fails does not stop the others */
+			downs[n] = (struct down){ .over = &over };
+			wants[n] = (struct sftp_want){ i == 100 ? at(f, "none") : f->dir, 0, UINT64_MAX, check_down, down_is_over, &downs[n] };
+			n++;
+		}
+		downs[n] = (struct down){ .seed = (unsigned int)i, .size = size, .over = &over };
+		wants[n] = (struct sftp_want){ puts[i].path, 0, size, check_down, down_is_over, &downs[n] };
+		n++;
+	}
+	assert_ok(sftp_put_all(f->s, puts, FILES, NULL, &f->err), &f->err);
+	assert_ok(sftp_get_all(f->s, wants, n, &f->err), &f->err);
+	assert_int_equal(over, n);
+	for (size_t i = 0; i < n; i++) {
+		if (downs[i].size || i == 0)
+			assert_int_equal(wants[i].error.kind, ERROR_NONE);
+		assert_true(wants[i].bytes == downs[i].size && downs[i].got == downs[i].size);
+	}
+	assert_int_equal(wants[100].error.kind, ERROR_NOT_FOUND);
+	assert_int_equal(wants[401].error.kind, ERROR_REFUSED);
+	assert_ok(sftp_get_all(f->s, NULL, 0, &f->err), &f->err);
+	for (size_t i = 0; i < FILES; i++)
+		free((char *)puts[i].path);
+	free(puts);
+	free(patterns);
+	free(wants);
+	free(downs);
+}
+
 int suite_sftp_copy_tests(const struct CMUnitTest **tests)
 {
 	static const struct CMUnitTest table[] = {
@@ -331,6 +404,7 @@ int suite_sftp_copy_tests(const struct CMUnitTest **tests)
 		FIXTURE_TEST(a_source_that_fails_ends_the_batch_with_its_own_error),
 		FIXTURE_TEST(a_missing_parent_is_not_found),
 		FIXTURE_TEST(sixty_four_megabytes_go_up_and_come_down_identical),
+		FIXTURE_TEST(many_files_come_down_in_one_batch),
 		FIXTURE_TEST(a_part_of_a_file_is_what_was_asked_for),
 		FIXTURE_TEST(a_missing_file_and_a_directory_cannot_be_read),
 		FIXTURE_TEST(a_file_that_tells_no_size_is_read_to_its_end),
