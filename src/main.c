@@ -27,6 +27,7 @@ struct globals {
 	const char *config, *state;
 	int verbose;
 	bool quiet, help, version;
+	mode_t umask;
 };
 
 static int parse_globals(int argc, char **argv, struct globals *g, struct error *err)
@@ -83,6 +84,7 @@ static int prepare(const struct cmd *cmd, const struct globals *g, struct cmd_co
 	struct config_places places = { .file = g->config };
 
 	ctx->quiet = g->quiet;
+	ctx->umask = g->umask;
 	ctx->config_file = g->config;
 	if (cmd->needs & (CMD_STATE | CMD_STORE_READ | CMD_STORE_WRITE)) {
 		ctx->state_dir = g->state ? fsutil_expand(g->state, NULL) : fsutil_state_dir(err);
@@ -180,7 +182,7 @@ int main(int argc, char **argv)
 	const char *word;
 	int status = -1;
 
-	umask(077);
+	g.umask = umask(077);
 	signals_install();
 	if (parse_globals(argc, argv, &g, &err))
 		return report(&err, -1);

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 struct config;
 struct error;
@@ -30,6 +31,7 @@ struct cmd_context {
 	char *database;     /* STATE/kedge.db */
 	const char *config_file; /* --config FILE, or NULL: for those who do not want it read before they run */
 	bool quiet;
+	mode_t umask;       /* of who asks: ours is 077 */
 };
 
 /* An option: getopt_long and --help come from the same row. */

@@ -5,11 +5,11 @@
 #include "util/error.h"
 #include "util/strtab.h"
 
-extern const struct cmd cmd_submit, cmd_ls, cmd_show, cmd_logs, cmd_wait, cmd_cancel, cmd_release, cmd_retry, cmd_poll,
+extern const struct cmd cmd_submit, cmd_ls, cmd_show, cmd_logs, cmd_fetch, cmd_wait, cmd_cancel, cmd_release, cmd_retry, cmd_poll,
 	cmd_cluster, cmd_audit, cmd_db, cmd_config, cmd_version, cmd_help;
 
 const struct cmd *const cmd_table[] = {
-	&cmd_submit, &cmd_ls, &cmd_show, &cmd_logs, &cmd_wait, &cmd_cancel, &cmd_release, &cmd_retry, &cmd_poll,
+	&cmd_submit, &cmd_ls, &cmd_show, &cmd_logs, &cmd_fetch, &cmd_wait, &cmd_cancel, &cmd_release, &cmd_retry, &cmd_poll,
 	&cmd_cluster, &cmd_audit, &cmd_db, &cmd_config, &cmd_version, &cmd_help, NULL,
 };
 

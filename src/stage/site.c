@@ -112,6 +112,7 @@ int site_script(struct site *site, const char *name, const struct vars *vars, co
 	if (vars)
 		vars_copy(&all, vars);
 	vars_set(&all, "root", site->cluster->root);
+	vars_set(&all, "hash_lib", template_builtin("remote/hash_lib.sh"));
 	if (render("lib.sh", &all, &script, err) != 0 || render(name, &all, &script, err) != 0)
 		goto out;
 	ex.script = script.buf;

@@ -31,7 +31,7 @@ struct sftp *site_sftp(struct site *site, deadline_t deadline, struct error *err
    new one. */
 void site_sftp_drop(struct site *site);
 
-/* Run the built-in script remote/NAME (after remote/lib.sh, in one script) with vars, which gain {{root}}, and a body for descriptor 3
+/* Run the built-in script remote/NAME (after remote/lib.sh, in one script) with vars, which gain {{root}} and {{{hash_lib}}}, and a body for descriptor 3
    (NULL: none).  Deadline: extra_ms past the cluster's timeout.  As exec_run: 0 with *status, or -1 "cannot tell".  A reply is appended to out; what it said
    on stderr goes to errout (may be NULL). */
 int site_script(struct site *site, const char *name, const struct vars *vars, const char *body, int64_t extra_ms,

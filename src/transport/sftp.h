@@ -116,10 +116,13 @@ int sftp_get(struct sftp *s, const char *path, uint64_t offset, uint64_t max, sf
 struct sftp_want {
 	const char *path;
 	uint64_t offset, max;
+	/* Its turn has come: offset and max may be set now; -1: it fails without being asked for.  NULL: none. */
+	int (*begin)(void *arg, struct sftp_want *want, struct error *err);
 	sftp_sink_f *sink;
-	/* It is over; NULL: none.  May not use the session.  Called for each file that was begun, for one that failed too. */
+	/* It is over; NULL: none.  None of the three may use the session.  Called for each file whose turn has come, for one that
+	   failed too. */
 	void (*done)(void *arg, const struct error *why);
-	void *arg;            /* of both */
+	void *arg;            /* of all three */
 	uint64_t bytes;       /* out: given */
 	struct error error;   /* out: kind NONE: there is no more of it */
 };

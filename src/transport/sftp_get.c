@@ -276,6 +276,10 @@ static struct get *begin(struct sftp *s, struct sftp_want *want)
 	g->s = s;
 	g->want = want;
 	g->path = want->path;
+	if (want->begin && want->begin(want->arg, want, &g->why) != 0) {
+		g->failed = g->done = true;
+		return g;
+	}
 	g->from = g->next = want->offset;
 	g->limit = want->max < UINT64_MAX - want->offset ? want->offset + want->max : UINT64_MAX;
 	g->ahead = 1;
@@ -324,8 +328,11 @@ static bool has_room(struct get *const *v, size_t n)
 static int step(struct sftp *s, struct get **v, size_t *n, struct error *err)
 {
 	size_t kept = 0;
+	bool waiting = false;
 
-	if (sftp_pump(s, true, err) != 0)
+	for (size_t i = 0; i < *n; i++)
+		waiting |= v[i]->waiting > 0;
+	if (waiting && sftp_pump(s, true, err) != 0)
 		return sftp_wrap(err, "cannot read", v[0]->path);
 	for (size_t i = 0; i < *n; i++) {
 		fit_window(v[i]);

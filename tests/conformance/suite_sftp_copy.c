@@ -338,6 +338,15 @@ static int check_down(void *arg, const void *data, size_t n, struct error *err)
 	return 0;
 }
 
+/* The 30th does not begin. */
+static int down_begins(void *arg, struct sftp_want *want, struct error *err)
+{
+	struct down *d = arg;
+
+	want->max = d->size;
+	return d->seed == 30 ? error_set(err, ERROR_STORE, "no") : 0;
+}
+
 static void down_is_over(void *arg, const struct error *why)
 {
 	struct down *d = arg;
@@ -365,21 +374,26 @@ static void many_files_come_down_in_one_batch(void **state)
 		puts[i] = put_file(xasprintf("%s/%zu", f->dir, i), 0600, &patterns[i]);
 		if (i == 100 || i == 400) { /* what fails does not stop the others */
 			downs[n] = (struct down){ .over = &over };
-			wants[n] = (struct sftp_want){ i == 100 ? at(f, "none") : f->dir, 0, UINT64_MAX, check_down, down_is_over, &downs[n] };
+			wants[n] = (struct sftp_want){ .path = i == 100 ? at(f, "none") : f->dir, .max = UINT64_MAX, .sink = check_down,
+						       .done = down_is_over, .arg = &downs[n] };
 			n++;
 		}
 		downs[n] = (struct down){ .seed = (unsigned int)i, .size = size, .over = &over };
-		wants[n] = (struct sftp_want){ puts[i].path, 0, size, check_down, down_is_over, &downs[n] };
+		wants[n] = (struct sftp_want){ .path = puts[i].path, .begin = down_begins, .sink = check_down, .done = down_is_over,
+					       .arg = &downs[n] };
 		n++;
 	}
 	assert_ok(sftp_put_all(f->s, puts, FILES, NULL, &f->err), &f->err);
 	assert_ok(sftp_get_all(f->s, wants, n, &f->err), &f->err);
 	assert_int_equal(over, n);
 	for (size_t i = 0; i < n; i++) {
-		if (downs[i].size || i == 0)
+		if (i == 30)
+			downs[i].size = 0;
+		else if (i != 100 && i != 401)
 			assert_int_equal(wants[i].error.kind, ERROR_NONE);
 		assert_true(wants[i].bytes == downs[i].size && downs[i].got == downs[i].size);
 	}
+	assert_int_equal(wants[30].error.kind, ERROR_STORE);
 	assert_int_equal(wants[100].error.kind, ERROR_NOT_FOUND);
 	assert_int_equal(wants[401].error.kind, ERROR_REFUSED);
 	assert_ok(sftp_get_all(f->s, NULL, 0, &f->err), &f->err);
