@@ -167,9 +167,9 @@ static int fetch(struct cmd_context *ctx, const struct cmd_args *args, const str
 	cluster_release(&cluster);
 	if (f->n && options_has(args, "json"))
 		print_json(f, job, NULL);
-	else if (f->n && (!rc || !error_is_unknown(why.kind)))
+	else if (!rc || why.kind == ERROR_JOB || why.kind == ERROR_CHECKSUM)
 		print_text(f);
-	if (rc && error_is_transient(why.kind) && why.kind != ERROR_BUSY && !f->dry_run)
+	if (rc && f->n && error_is_unknown(why.kind) && !f->dry_run)
 		go_on_later(&why);
 	if (rc && err)
 		*err = why;

@@ -10,6 +10,7 @@
 #include "stage/pick.h"
 #include "stage/receipt.h"
 #include "stage/site.h"
+#include "util/log.h"
 #include "util/shquote.h"
 #include "util/strbuf.h"
 #include "util/vars.h"
@@ -362,8 +363,8 @@ static int bring(struct fetching *g, struct error *err)
 	for (size_t i = 0; g->f->dry_run && i < g->n; i++)
 		fetching_tell(g, g->v[i], FETCH_WANTED, NULL);
 	rc = g->f->dry_run ? 0 : rounds(g, err);
-	if (!g->f->dry_run && write_receipt(g, &r, &why) != 0 && rc == 0)
-		rc = error_set(err, why.kind, "%s", why.text);
+	if (!g->f->dry_run && write_receipt(g, &r, &why) != 0)
+		log_warn("%s; the next fetch has more to compare", why.text);
 	if (!g->f->dry_run && rc == 0)
 		tidy(g);
 	receipt_release(&r);

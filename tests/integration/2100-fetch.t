@@ -5,9 +5,7 @@
 . "$srcdir/tests/lib/sshd.sh"
 sshd_available || skip_all 'no sshd'
 
-# What a test puts into bin/ is found first by the far side.
-mkdir "$sshd_dir/bin"
-SSHD_SETENV="PATH=$sshd_dir/bin:/usr/local/bin:/usr/bin:/bin GPU_RUN_DEVICES=0 GPU_RUN_LOCKS=$sshd_dir/locks"
+SSHD_SETENV="GPU_RUN_DEVICES=0 GPU_RUN_LOCKS=$sshd_dir/locks"
 sshd_start
 kedge_env
 . "$srcdir/tests/lib/store.sh"
@@ -157,114 +155,6 @@ head -c 5000000 /dev/urandom >"$out/big"
 ok 'a sparse and a big one' kedge fetch res
 ok 'are whole' same "$out" res-1/outputs
 rm "$out/sparse" "$out/big"
-
-# --- every tool alone, and none; find, xargs and stat of GNU and of busybox
-mkdir "$sshd_dir/alone"
-cp "$XDG_CONFIG_HOME/kedge/config.ini" "$tap_dir/config.ini"
-tools()
-{
-	rm -f "$sshd_dir"/alone/*
-	for tool in sh date tr awk mawk gawk env perl "$@"; do
-		! command -v "$tool" >/dev/null || ln -sf "$(readlink -f "$(command -v "$tool")")" "$sshd_dir/alone/$tool"
-	done
-}
-SSHD_SETENV="PATH=$sshd_dir/alone"
-sshd_restart
-printf 'x\ny' >"$out/$newline"
-for tool in openssl sha256sum shasum python3 none; do
-	gnu='find xargs'
-	[ $tool = none ] || command -v $tool >/dev/null || { skip 3 "no $tool here"; continue; }
-	rm -rf alone
-	tools $gnu $tool
-	[ $tool != python3 ] || ln -sf "$(python3 -c 'import sys; print(sys.executable)')" "$sshd_dir/alone/python3"
-	ok "with $tool" kedge fetch --to alone res
-	ok "$tool: all is here" same "$out" alone/outputs
-	is "$(sql "select verified_by from transfer order by seq desc limit 1")" "$(echo $tool | sed s/none/sftp/)" "verified by it"
-done
-size=$(find "$job/outputs" "$job/logs" -type f -printf '%s\n' | awk '{ n += $1 } END { print n }')
-is "$(brought | cut -d' ' -f1)" $((2 * size)) 'without a tool everything is read twice'
-if command -v busybox >/dev/null; then
-	rm -rf alone
-	rm -f "$sshd_dir"/alone/*
-	for tool in sh date tr awk find xargs stat readlink busybox; do
-		ln -s "$(command -v busybox)" "$sshd_dir/alone/$tool"
-	done
-	ln -s a.txt "$out/link
-"
-	ok 'with busybox alone' kedge fetch --to alone res
-	ok 'busybox: all is here' same "$out" alone/outputs
-	is "$(sql "select verified_by from transfer order by seq desc limit 1")" busybox 'verified by it'
-	rm "$out/link
-"
-else
-	skip 3 'no busybox here'
-fi
-tools openssl
-ok 'without find: 11' status 11 kedge fetch --to alone res
-rm "$out/$newline"
-SSHD_SETENV="PATH=$sshd_dir/bin:/usr/local/bin:/usr/bin:/bin GPU_RUN_DEVICES=0 GPU_RUN_LOCKS=$sshd_dir/locks"
-sshd_restart
-
-# --- altered on the way: between the hash and the transfer the sftp-server's start changes a file, and nothing of its stat
-cat >"$sshd_dir/bin/evil-sftp" <<END
-#!/bin/sh
-echo started >>"$sshd_dir/altered"
-printf X | dd of="$out/b.pt" bs=1 seek=1 conv=notrunc 2>/dev/null
-touch -d '3 hours ago' "$out/b.pt"
-exec $SFTP_SERVER
-END
-chmod 755 "$sshd_dir/bin/evil-sftp"
-touch -d '3 hours ago' "$out/b.pt"
-SSHD_SFTP=$sshd_dir/bin/evil-sftp
-sshd_restart
-ok 'a file that is not what was announced' kedge fetch --to evil -i outputs/b.pt res
-is "$(wc -l <"$sshd_dir/altered")" 1 'it was altered indeed'
-ok 'is fetched once more' cmp "$out/b.pt" evil/outputs/b.pt
-is "$(brought)" '8 1' 'twice'
-SSHD_SFTP=
-# openssl lies about it, always
-cat >"$sshd_dir/bin/openssl" <<END
-#!/bin/sh
-PATH=/usr/local/bin:/usr/bin:/bin
-openssl "\$@" | sed 's/^$(sha256sum <"$out/b.pt" | cut -c1-8)/00000000/'
-END
-chmod 755 "$sshd_dir/bin/openssl"
-sshd_restart
-ok 'altered twice: 9' status 9 kedge fetch --to evil2 -i 'outputs/*' res
-like "$(cat "$tap_dir/.said")" "^kedge: job 1: 'outputs/b.pt': it arrived altered, twice" 'is told of'
-ok 'it is not here' test ! -e evil2/outputs/b.pt
-ok 'the others are' cmp "$out/a.txt" evil2/outputs/a.txt
-is "$(sql "select error like '%altered%' from transfer order by seq desc limit 1")" 1 'transfer tells of it'
-# openssl changes it before it looks, always
-cat >"$sshd_dir/bin/openssl" <<END
-#!/bin/sh
-PATH=/usr/local/bin:/usr/bin:/bin
-case "\$*" in *-r*) date +%N >>"$out/b.pt"; date +%N | dd of="$out/b.pt" conv=notrunc 2>/dev/null ;; esac
-openssl "\$@"
-END
-ok 'one that is being written: 1' status 1 kedge fetch --to grow -i 'outputs/*' res
-like "$(cat "$tap_dir/.said")" "^kedge: job 1: 'outputs/b.pt': it is still being written" 'is told of'
-ok 'the others are here' cmp "$out/a.txt" grow/outputs/a.txt
-is "$(find grow -name b.pt; grep -c b.pt grow/.kedge-fetch)" 0 'it is not, nor is it in the receipt'
-# one that only grows
-sed 's/; date +%N | dd.*;;/ ;;/' "$sshd_dir/bin/openssl" >"$sshd_dir/bin/o" && mv "$sshd_dir/bin/o" "$sshd_dir/bin/openssl" && chmod 755 "$sshd_dir/bin/openssl"
-ok 'one that grows meanwhile is here as it was at some time' kedge fetch --to grow -i 'outputs/*' res
-is "$(head -c "$(stat -c %s grow/outputs/b.pt)" "$out/b.pt" | cmp - grow/outputs/b.pt && echo same)" same 'and whole'
-ok 'it has grown' test "$(stat -c %s "$out/b.pt")" -gt "$(stat -c %s grow/outputs/b.pt)"
-# it is removed in between
-sed "s,^case.*,case \"\$*\" in *b.pt*) rm -f '$out/b.pt' ;; esac," "$sshd_dir/bin/openssl" >"$sshd_dir/bin/o" && mv "$sshd_dir/bin/o" "$sshd_dir/bin/openssl" && chmod 755 "$sshd_dir/bin/openssl"
-ok 'one that is gone meanwhile is not missed' kedge fetch --to gone res
-ok 'it is not here' test ! -e gone/outputs/b.pt
-rm "$sshd_dir/bin/openssl"
-
-# --- what cannot be read
-if [ "$(id -u)" -ne 0 ]; then
-	chmod 000 "$out/a.txt" && mkdir -m 000 "$out/closed"
-	ok 'a file that cannot be read: 1' status 1 kedge fetch --to closed res
-	chmod 600 "$out/a.txt" && chmod 700 "$out/closed"
-else
-	skip 1 'root reads everything'
-fi
 
 # --- one at a time; a job that is not there; a cluster that is not
 mkdir lock && exec 9<lock
