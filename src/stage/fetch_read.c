@@ -210,6 +210,7 @@ static int file_begins(void *arg, struct sftp_want *want, struct error *err)
 	a->in = landing_begin(a->g->to, e->path, e->size, e->sha256, &have, err);
 	if (!a->in)
 		return -1;
+	go_on(a, 0); /* what is there of it has been read */
 	want->offset = (uint64_t)have;
 	want->max = (uint64_t)(e->size - have);
 	return 0;

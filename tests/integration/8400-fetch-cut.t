@@ -55,7 +55,7 @@ go_on()
 {
 	hold "$1: nothing here is torn" prints_nothing torn
 	through "$sshd_port"
-	hold "$1: the next fetch ends well" faults_kedge 60 -q fetch cut >/dev/null
+	hold "$1: the next fetch ends well" faults_kedge 60 -q fetch cut
 	hold "$1: and all is here" whole
 	hold "$1: $(brought) bytes of $size came" test "$(brought)" -le $((size * 11 / 10))
 	rm -rf cut-1
@@ -78,7 +78,7 @@ is "$(brought)" "$size" 'each came once'
 rm -rf cut-1
 
 # --- cut
-if faults_long; then step=1; else step=14; fi
+if faults_long; then step=1; else step=18; fi
 k=$step
 while [ $k -lt 200 ]; do
 	proxy_start "$sshd_port" --cut-after $((total / 200 * k))
@@ -100,27 +100,34 @@ while [ $k -lt 200 ]; do
 done
 ok 'most cuts hit it' test "$faults_injected" -ge $((faults_runs * 9 / 10))
 
-# --- killed and interrupted in the middle of the big one, on a slow line
+# --- killed and interrupted in the middle of the big one, on a slow line; at last, what had arrived is damaged: it is fetched anew
 proxy_start "$sshd_port" --rate-mbit 16
 sshd_trust "$proxy_port"
 arriving()
 {
 	[ -n "$(find cut-1/.kedge-partial -size +200k 2>/dev/null)" ]
 }
-for signal in KILL INT; do
+for signal in KILL INT DAMAGE; do
 	through "$proxy_port"
 	mark
 	env --default-signal=INT kedge -q fetch cut >/dev/null 2>&1 &
 	pid=$!
 	ok "$signal: it is in the middle of a file" wait_for_secs 60 arriving
 	have=$(stat -c %s cut-1/.kedge-partial/* | awk '{ n += $1 } END { print n }')
-	kill -s $signal $pid && fault
+	kill -s "$(echo $signal | sed s/DAMAGE/TERM/)" $pid && fault
 	wait $pid
 	run_done
 	through "$sshd_port"
 	before=$(brought)
+	if [ $signal = DAMAGE ]; then # what had arrived is damaged meanwhile
+		for part in cut-1/.kedge-partial/*; do
+			printf X | dd of="$part" bs=1 seek=1000 conv=notrunc 2>/dev/null
+		done
+		fault
+		have=-$size
+	fi
 	hold "$signal: nothing here is torn" prints_nothing torn
-	hold "$signal: the next one ends well" faults_kedge 60 -q fetch cut >/dev/null
+	hold "$signal: the next one ends well" faults_kedge 60 -q fetch cut
 	hold "$signal: and goes on from what had arrived" test $(($(brought) - before)) -le $((size - have))
 	hold "$signal: all is here" whole
 	rm -rf cut-1

@@ -34,6 +34,7 @@ offers 'ls logs' --state dir l
 offers '' --state dir
 offers '--json' ls --j
 offers '--timeout' wait --t
+offers '--include' fetch --i
 offers 'here there' submit -c ''
 offers 'there' cluster check th
 offers 'check' cluster c
