@@ -203,6 +203,12 @@ like "$(cat "$tap_dir/.said")" "^kedge: job 1: not all could be looked at: find:
 ok 'the rest is here' same "$out" closed/outputs
 sed -i 's/Permission denied/No such file or directory/' "$sshd_dir/bin/find"
 ok 'one that has just been removed is not missed' kedge fetch --to closed res
+# a far side that lies about what there is
+for path in ./../evil /tmp/evil ./outputs/../../evil ./outputs ./outputs/a.txt/x; do
+	printf '#!/bin/sh\nPATH=/usr/local/bin:/usr/bin:/bin\nfind "$@"\ncase $1 in ./*) printf "f 644 4 1\\000%s\\000\\000" ;; esac\n' "$path" >"$sshd_dir/bin/find"
+	ok "a list with '$path' in it: 7" status 7 kedge fetch --to lies res
+done
+ok 'nothing of it is taken' test ! -e lies
 rm "$sshd_dir/bin/find"
 if [ "$(id -u)" -ne 0 ]; then
 	chmod 000 "$out/a.txt" && mkdir -m 000 "$out/closed"

@@ -115,7 +115,7 @@ for signal in KILL INT DAMAGE; do
 	ok "$signal: it is in the middle of a file" wait_for_secs 60 arriving
 	have=$(stat -c %s cut-1/.kedge-partial/* | awk '{ n += $1 } END { print n }')
 	kill -s "$(echo $signal | sed s/DAMAGE/TERM/)" $pid && fault
-	wait $pid
+	wait $pid 2>/dev/null
 	run_done
 	through "$sshd_port"
 	before=$(brought)
