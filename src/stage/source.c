@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "stage/ignore.h"
 #include "util/error.h"
 #include "util/signals.h"
 #include "util/strbuf.h"
@@ -23,8 +24,18 @@ enum {
 	MAX_HOPS = 40,     /* links in one path, as Linux allows */
 };
 
+/* What holds in a directory of the list. */
+struct place {
+	const struct ignore_scope *scope;
+	const struct ignore_rule *lost; /* the directory itself is ignored: of what is in it, what is tracked is kept */
+};
+
 struct walk {
 	struct source *src;
+	const struct source_rules *rules;
+	struct ignore *ignore;
+	struct place *places; /* as src->v; of files not used */
+	size_t cap_places;
 	int top;
 	struct strbuf problems;
 	size_t nproblems;
@@ -38,8 +49,14 @@ void source_release(struct source *src)
 		free(src->v[i].path);
 		free(src->v[i].target);
 	}
+	for (size_t i = 0; i < src->n_ignored; i++) {
+		free(src->ignored[i].path);
+		free(src->ignored[i].by);
+	}
+	free(src->ignored);
 	free(src->v);
 	free(src->dir);
+	free(src->name);
 	*src = (struct source)SOURCE_INIT;
 }
 
@@ -170,6 +187,40 @@ const struct source_entry *source_resolve(const struct source *src, const char *
 	return e && !e->target ? e : NULL;
 }
 
+static const struct source_ignored *find_ignored(const struct source *src, const char *path, size_t len)
+{
+	size_t lo = 0, hi = src->n_ignored;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+		int order = strncmp(src->ignored[mid].path, path, len);
+
+		if (order == 0)
+			order = src->ignored[mid].path[len] != '\0';
+		if (order == 0)
+			return &src->ignored[mid];
+		if (order < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return NULL;
+}
+
+const struct source_ignored *source_find_ignored(const struct source *src, const char *path)
+{
+	const struct source_ignored *found = NULL;
+	struct strbuf at = STRBUF_INIT;
+
+	if (follow(src, &at, path))
+		for (size_t n = 0; !found && n < at.len; n++) {
+			n += strcspn(at.buf + n, "/");
+			found = find_ignored(src, at.buf, n);
+		}
+	strbuf_release(&at);
+	return found;
+}
+
 /* --- the walk --------------------------------------------------------------- */
 
 static void refuse(struct walk *w, const char *path, const char *why, const char *detail)
@@ -212,9 +263,52 @@ static const char *special_type(mode_t mode)
 	return S_ISBLK(mode) || S_ISCHR(mode) ? "is a device" : "is of an unknown type";
 }
 
-/* Add one name of directory dirfd; one that vanished since it was listed is not there. */
-static void add_entry(struct walk *w, int dirfd, const char *dir, const char *name)
+/* Is it, or of a directory something below it, tracked? */
+static bool is_tracked(const struct walk *w, const char *path, bool is_directory)
 {
+	const struct strvec *tracked = w->rules->tracked;
+	char *want = is_directory ? xasprintf("%s/", path) : xstrdup(path);
+	size_t len = strlen(want), lo = 0, hi = tracked ? tracked->n : 0;
+	bool found;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (strcmp(tracked->v[mid], want) < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	found = tracked && lo < tracked->n && strncmp(tracked->v[lo], want, is_directory ? len : len + 1) == 0;
+	free(want);
+	return found;
+}
+
+/* True: path is not to be listed.  What holds below it, should it be, comes back in *in. */
+static bool leave_out(struct walk *w, const struct place *here, const char *path, bool is_directory, struct place *in)
+{
+	struct source *src = w->src;
+	const struct ignore_rule *rule = here->lost;
+
+	*in = *here;
+	if (!rule)
+		rule = ignore_find(here->scope, path, is_directory);
+	if (!rule || (rule->negated && !here->lost))
+		return false;
+	in->lost = rule;
+	if (is_tracked(w, path, is_directory))
+		return false;
+	XGROW(src->ignored, src->cap_ignored, src->n_ignored + 1);
+	src->ignored[src->n_ignored++] = (struct source_ignored){
+		xstrdup(path), is_directory, xasprintf("%s:%d", rule->file, rule->line),
+	};
+	return true;
+}
+
+/* Add one name of directory dirfd; one that vanished since it was listed is not there. */
+static void add_entry(struct walk *w, int dirfd, const char *dir, const struct place *here, const char *name)
+{
+	struct place in;
 	struct source *src = w->src;
 	struct source_entry e = { .path = NULL };
 	struct stat st;
@@ -224,6 +318,8 @@ static void add_entry(struct walk *w, int dirfd, const char *dir, const char *na
 	e.path = *dir ? xasprintf("%s/%s", dir, name) : xstrdup(name);
 	e.mode = st.st_mode;
 	e.mtime_ns = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
+	if (leave_out(w, here, e.path, S_ISDIR(st.st_mode), &in))
+		goto refused;
 	if (strlen(e.path) > SOURCE_MAX_PATH) {
 		refuse(w, e.path, "is too long a path", NULL);
 		goto refused;
@@ -245,14 +341,17 @@ static void add_entry(struct walk *w, int dirfd, const char *dir, const char *na
 		goto refused;
 	}
 	XGROW(src->v, src->cap, src->n + 1);
+	XGROW(w->places, w->cap_places, src->n + 1);
+	w->places[src->n] = in;
 	src->v[src->n++] = e;
 	return;
 refused:
 	free(e.path);
 }
 
-static void walk_directory(struct walk *w, const char *dir)
+static void walk_directory(struct walk *w, const char *dir, struct place here)
 {
+	struct error why;
 	int fd = *dir ? source_openat(w->top, dir, O_RDONLY | O_DIRECTORY) : openat(w->top, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *stream = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *d;
@@ -263,9 +362,11 @@ static void walk_directory(struct walk *w, const char *dir)
 			close(fd);
 		return;
 	}
+	if (!here.lost && ignore_read(w->ignore, here.scope, fd, dir, &here.scope, &why) != 0)
+		refuse(w, *dir ? dir : ".", why.text, NULL);
 	while (errno = 0, (d = readdir(stream)))
 		if (strcmp(d->d_name, ".") && strcmp(d->d_name, "..") && strcmp(d->d_name, ".git"))
-			add_entry(w, fd, dir, d->d_name);
+			add_entry(w, fd, dir, &here, d->d_name);
 	if (errno)
 		refuse_errno(w, *dir ? dir : ".", errno);
 	closedir(stream);
@@ -293,7 +394,7 @@ static void check_links(struct walk *w)
 
 static int report(struct walk *w, struct error *err)
 {
-	char *dir = vis(w->src->dir);
+	char *dir = vis(w->src->name);
 
 	if (w->nproblems > MAX_PROBLEMS)
 		strbuf_addf(&w->problems, "\nand %zu more", w->nproblems - MAX_PROBLEMS);
@@ -306,34 +407,52 @@ static int report(struct walk *w, struct error *err)
 	return w->nproblems ? -1 : 0;
 }
 
-int source_walk(const char *dir, struct source *out, struct error *err)
+static int compare_ignored(const void *a, const void *b)
+{
+	const struct source_ignored *x = a, *y = b;
+
+	return strcmp(x->path, y->path);
+}
+
+static int walk_tree(struct walk *w, struct error *err)
+{
+	struct source *src = w->src;
+
+	/* What is added while the list grows is walked in its turn. */
+	walk_directory(w, "", (struct place){ NULL, NULL });
+	for (size_t i = 0; i < src->n; i++) {
+		if (!S_ISDIR(src->v[i].mode))
+			continue;
+		if (signals_check(err) != 0)
+			return -1;
+		walk_directory(w, src->v[i].path, w->places[i]);
+	}
+	if (src->n)
+		qsort(src->v, src->n, sizeof *src->v, compare_entries);
+	if (src->n_ignored)
+		qsort(src->ignored, src->n_ignored, sizeof *src->ignored, compare_ignored);
+	check_links(w);
+	return report(w, err);
+}
+
+int source_walk_rules(const char *dir, const struct source_rules *rules, struct source *out, struct error *err)
 {
 	struct source src = SOURCE_INIT;
-	struct walk w = { .src = &src, .top = -1, .problems = STRBUF_INIT };
+	struct walk w = { .src = &src, .rules = rules, .top = -1, .problems = STRBUF_INIT };
 	int rc = -1;
 
 	src.dir = xstrdup(dir);
+	src.name = xstrdup(rules->name ? rules->name : dir);
+	w.ignore = ignore_new(rules->committed);
 	w.top = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (w.top < 0) {
-		char *shown = vis(dir);
+		char *shown = vis(src.name);
 
 		error_errno(err, ERROR_SPEC, errno, "code '%s'", shown);
 		free(shown);
 		goto out;
 	}
-	/* What is added while the list grows is walked in its turn. */
-	walk_directory(&w, "");
-	for (size_t i = 0; i < src.n; i++) {
-		if (!S_ISDIR(src.v[i].mode))
-			continue;
-		if (signals_check(err) != 0)
-			goto out;
-		walk_directory(&w, src.v[i].path);
-	}
-	if (src.n)
-		qsort(src.v, src.n, sizeof *src.v, compare_entries);
-	check_links(&w);
-	if (report(&w, err) != 0)
+	if (walk_tree(&w, err) != 0)
 		goto out;
 	*out = src;
 	src = (struct source)SOURCE_INIT;
@@ -341,7 +460,16 @@ int source_walk(const char *dir, struct source *out, struct error *err)
 out:
 	if (w.top >= 0)
 		close(w.top);
+	ignore_free(w.ignore);
+	free(w.places);
 	strbuf_release(&w.problems);
 	source_release(&src);
 	return rc;
+}
+
+int source_walk(const char *dir, struct source *out, struct error *err)
+{
+	static const struct source_rules rules = { NULL, false, NULL };
+
+	return source_walk_rules(dir, &rules, out, err);
 }
