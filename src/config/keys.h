@@ -34,6 +34,7 @@ enum key_type {
 	KEY_PROGRAM,  /* a program on the cluster: a plain name or an absolute path [char *] */
 	KEY_GPUS,     /* N or TYPE:N [int] */
 	KEY_SOURCE,   /* local:PATH or a bare path, as KEY_PATH [char *, "local:/..."] */
+	KEY_CODE,     /* the same, or git:URL@REV (gitref.h), a path in it as KEY_PATH [char *] */
 	KEY_INSIDE,   /* a path below code/ [char *] */
 };
 

@@ -58,6 +58,8 @@ void spec_release(struct spec *spec)
 	free(spec->name);
 	free(spec->cluster);
 	free(spec->code);
+	free(spec->commit);
+	free(spec->interpreter);
 	free(spec->entry);
 	free(spec->command);
 	strvec_release(&spec->args);

@@ -4,7 +4,7 @@
  *
  * JSON: the keys of [job] at the top level, `args` an array of words, `env`, `data`
  * and `models` objects; "schema": 1; "gpus" a number beside "gpu_type"; "memory" in bytes,
- * "time" in seconds; paths absolute.
+ * "time" in seconds; paths absolute.  What only submit can tell is there too: "commit", "interpreter".
  */
 #ifndef CONFIG_SPEC_H
 #define CONFIG_SPEC_H
@@ -36,7 +36,9 @@ struct spec_inputs {
 struct spec {
 	char *name;          /* job name, default: the spec file's or script's base name without suffix */
 	char *cluster;       /* NULL: the default one */
-	char *code;          /* "local:/absolute/dir" */
+	char *code;          /* "local:/absolute/dir", or "git:URL@REV" (gitref.h) */
+	char *commit;        /* of the latter, as it was found at submit: hexadecimal, NULL before; JSON only */
+	char *interpreter;   /* what runs the entry, found at submit (stage/program.h): "" itself; NULL before; JSON only */
 	char *entry;         /* path below code/, NULL when command is set */
 	char *command;       /* one raw shell line, NULL when entry is set */
 	struct strvec args;  /* words behind the entry or the command */

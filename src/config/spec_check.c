@@ -3,6 +3,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "config/gitref.h"
 #include "config/keys.h"
 #include "config/problems.h"
 #include "config/spec.h"
@@ -59,6 +60,24 @@ static int check_absolute(const char *source, struct error *err)
 	if (!is_utf8(path))
 		return error_set(err, ERROR_SPEC, "'%s' is not UTF-8 text", text_quote(&q, source));
 	return 0;
+}
+
+static int check_code(const char *code, struct error *err)
+{
+	struct text_quoted q;
+	struct gitref ref;
+	int rc = 0;
+
+	if (!gitref_is(code))
+		return check_absolute(code, err);
+	if (gitref_parse(code, &ref, err) != 0)
+		return -1;
+	if (ref.local && *ref.url != '/')
+		rc = error_set(err, ERROR_SPEC, "'%s' is not git: and an absolute path or a URL", text_quote(&q, code));
+	else if (!is_utf8(code))
+		rc = error_set(err, ERROR_SPEC, "'%s' is not UTF-8 text", text_quote(&q, code));
+	gitref_release(&ref);
+	return rc;
 }
 
 int spec_check_input(const char *name, const char *source, struct error *err)
@@ -126,7 +145,7 @@ static void check_fields(const struct spec *spec, struct problems *problems)
 		problems_add(problems, ERROR_SPEC, "name: not set");
 	if (!spec->code)
 		problems_add(problems, ERROR_SPEC, "code: not set");
-	else if (check_absolute(spec->code, &why))
+	else if (check_code(spec->code, &why))
 		add(problems, "code: ", &why);
 	if (spec->template && *spec->template != '/')
 		problems_add(problems, ERROR_SPEC, "template: '%s' is not absolute", text_quote(&q, spec->template));

@@ -139,6 +139,28 @@ static int take_text(struct spec *spec, const struct member *m, const json_t *va
 	return 0;
 }
 
+static int take_commit(struct spec *spec, const struct member *m, const json_t *value, struct error *err)
+{
+	const char *s = json_string_value(value);
+
+	if (want(m->name, value, json_is_string(value), "a string", err))
+		return -1;
+	if ((strlen(s) != 40 && strlen(s) != 64) || strspn(s, "0123456789abcdef") != strlen(s))
+		return error_set(err, ERROR_SPEC, "%s: not the full name of a commit", m->name);
+	free(spec->commit);
+	spec->commit = xstrdup(s);
+	return 0;
+}
+
+static int take_interpreter(struct spec *spec, const struct member *m, const json_t *value, struct error *err)
+{
+	if (want(m->name, value, json_is_string(value), "a string", err))
+		return -1;
+	free(spec->interpreter);
+	spec->interpreter = xstrdup(json_string_value(value));
+	return 0;
+}
+
 /* A number, or text as in JOB.ini.  0 is what it is when nothing is asked. */
 static int take_number(struct spec *spec, const struct member *m, const json_t *value, struct error *err)
 {
@@ -226,7 +248,9 @@ static const struct member members[] = {
 	{ "name", FIELD(name), give_text, take_text },
 	{ "cluster", FIELD(cluster), give_text, take_text },
 	{ "code", FIELD(code), give_text, take_text },
+	{ "commit", FIELD(commit), give_text, take_commit },
 	{ "entry", FIELD(entry), give_text, take_text },
+	{ "interpreter", FIELD(interpreter), give_text, take_interpreter },
 	{ "command", FIELD(command), give_text, take_text },
 	{ "args", FIELD(args), give_args, take_args },
 	{ "gpus", FIELD(gpus), give_int, take_number },

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/gitref.h"
 #include "config/keys.h"
 #include "config/text.h"
 #include "util/error.h"
@@ -295,7 +296,8 @@ static int check_gpus(const struct key *key, const char *value, int64_t *number,
 	return rc ? rc : check_range(key, count, *number, show_int, err);
 }
 
-const char *value_local(const char *source, struct error *err)
+/* takes: what else may be there, for the error. */
+static const char *local_of(const char *source, const char *takes, struct error *err)
 {
 	size_t n = strspn(source, "abcdefghijklmnopqrstuvwxyz0123456789+.-");
 	const char *path = source;
@@ -304,7 +306,7 @@ const char *value_local(const char *source, struct error *err)
 	if (source[n] == ':' && n && source[0] >= 'a' && source[0] <= 'z') {
 		path = source + n + 1;
 		if (n != 5 || memcmp(source, "local", n) != 0) {
-			error_set(err, ERROR_SPEC, "'%s': this version takes local:DIR only", text_quote(&q, source));
+			error_set(err, ERROR_SPEC, "'%s': this version takes %s", text_quote(&q, source), takes);
 			return NULL;
 		}
 	}
@@ -315,11 +317,34 @@ const char *value_local(const char *source, struct error *err)
 	return path;
 }
 
+const char *value_local(const char *source, struct error *err)
+{
+	return local_of(source, "local:DIR only", err);
+}
+
 static int check_source(const struct key *key, const char *value, int64_t *number, struct error *err)
 {
 	const char *path = value_local(value, err);
 
 	return path ? check_path(key, path, number, err) : -1;
+}
+
+static int check_code(const struct key *key, const char *value, int64_t *number, struct error *err)
+{
+	struct gitref ref;
+	int rc = 0;
+
+	if (!gitref_is(value)) {
+		const char *path = local_of(value, "local:DIR and git:URL@REV", err);
+
+		return path ? check_path(key, path, number, err) : -1;
+	}
+	if (gitref_parse(value, &ref, err) != 0)
+		return -1;
+	if (ref.local)
+		rc = check_path(key, ref.url, number, err);
+	gitref_release(&ref);
+	return rc;
 }
 
 static int check_inside(const struct key *key, const char *value, int64_t *number, struct error *err)
@@ -415,6 +440,22 @@ static void store_source(void *field, const char *value, int64_t number, const c
 	free(path);
 }
 
+static void store_code(void *field, const char *value, int64_t number, const char *base)
+{
+	struct gitref ref;
+
+	if (!gitref_is(value)) {
+		store_source(field, value, number, base);
+		return;
+	}
+	if (gitref_parse(value, &ref, NULL) != 0)
+		return; /* it was checked */
+	if (ref.local)
+		replace(&ref.url, value_path(ref.url, base));
+	replace(field, gitref_text(&ref));
+	gitref_release(&ref);
+}
+
 static void store_words(void *field, const char *value, int64_t number, const char *base)
 {
 	struct strvec words = STRVEC_INIT;
@@ -457,6 +498,7 @@ static const struct type {
 	[KEY_PROGRAM] = { check_program, store_string },
 	[KEY_GPUS] = { check_gpus, store_int, true },
 	[KEY_SOURCE] = { check_source, store_source },
+	[KEY_CODE] = { check_code, store_code },
 	[KEY_INSIDE] = { check_inside, store_string },
 };
 

@@ -160,6 +160,8 @@ static void last_line(struct run *r)
 	struct strbuf sb = STRBUF_INIT;
 	const char *line;
 
+	if (r->c->errout)
+		strbuf_add(r->c->errout, r->said.buf, r->said.len);
 	strbuf_rtrim(&r->said);
 	line = memrchr(r->said.buf, '\n', r->said.len);
 	line = line ? line + 1 : r->said.buf;

@@ -28,6 +28,7 @@ struct child {
 	struct strbuf *out;          /* its output is appended, at most cap bytes; NULL: to out_fd */
 	size_t cap;
 	int out_fd;
+	struct strbuf *errout;       /* the end of what it says on stderr, as it is, some 128 KiB of it; NULL: not wanted */
 	deadline_t deadline;
 	/* out */
 	int status;                  /* exit status, or 128 and the signal */

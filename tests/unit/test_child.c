@@ -57,6 +57,22 @@ static void output_status_and_last_line_come_back(void **state)
 	assert_string_equal(child.said, "l\\east");
 }
 
+static void all_of_stderr_comes_back_where_it_is_wanted(void **state)
+{
+	struct strbuf text = STRBUF_INIT;
+
+	(void)state;
+	child.errout = &text;
+	assert_int_equal(sh("printf 'a\\n\\033b\\n' >&2"), 0);
+	assert_string_equal(text.buf, "a\n\033b\n");
+	strbuf_reset(&text);
+	assert_int_equal(sh("i=0; while [ $i -lt 20000 ]; do echo 'a line of twenty byt'; i=$((i + 1)); done >&2; echo end >&2"), 0);
+	assert_true(text.len <= 128 * 1024 + 16384);
+	assert_string_equal(text.buf + text.len - 4, "end\n");
+	assert_string_equal(child.said, "end");
+	strbuf_release(&text);
+}
+
 static void words_arrive_as_they_are(void **state)
 {
 	(void)state;
@@ -174,6 +190,7 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(output_status_and_last_line_come_back),
+		TEST(all_of_stderr_comes_back_where_it_is_wanted),
 		TEST(words_arrive_as_they_are),
 		TEST(environment_and_directory_are_set),
 		TEST(output_goes_to_a_descriptor),

@@ -211,7 +211,7 @@ static void errors_of_a_spec_name_file_and_line_and_come_together(void **state)
 	expect_error("[job]\n"
 		     "gpu = 2\n"
 		     "memory = lots\n"
-		     "code = git:https://example.org/x@main\n"
+		     "code = git:https://example.org/x\n"
 		     "command = cd src ; python train.py\n"
 		     "args = 'a ; b'\n"
 		     "[enviroment]\n"
@@ -222,7 +222,7 @@ static void errors_of_a_spec_name_file_and_line_and_come_together(void **state)
 		     "../x = a\n",
 		     "j.ini:2: unknown key 'gpu' in [job]; did you mean 'gpus'?\n"
 		     "j.ini:3: memory: 'lots' is not a size: MiB, or a number with K, M, G or T\n"
-		     "j.ini:4: code: 'git:https://example.org/x@main': this version takes local:DIR only\n"
+		     "j.ini:4: code: 'git:https://example.org/x' names no revision; write git:URL@REV\n"
 		     "j.ini:5: command: ' ;' begins a comment; write ';' without a blank before it, and comments on their "
 		     "own lines\n"
 		     "j.ini:6: args: a single quote is not closed (' ;' begins a comment)\n"
@@ -398,6 +398,47 @@ static void there_are_bounds_for_variables_and_inputs(void **state)
 	spec_release(&spec);
 }
 
+static void json_has_what_submit_found_out(void **state)
+{
+	static const char json[] = "{\"code\":\"git:/c@HEAD+dirty\",\"commit\":\"0123456789abcdef0123456789abcdef01234567\","
+				   "\"entry\":\"x\",\"gpus\":0,\"interpreter\":\"\",\"name\":\"n\",\"schema\":1}";
+	struct spec spec;
+	char *text;
+
+	(void)state;
+	json_good(json, &spec);
+	assert_string_equal(spec.commit, "0123456789abcdef0123456789abcdef01234567");
+	assert_string_equal(spec.interpreter, "");
+	check_says(&spec, NULL);
+	text = spec_to_json(&spec);
+	assert_string_equal(text, json);
+	free(text);
+	spec_release(&spec);
+	expect_json_error("{\"schema\":1,\"commit\":\"HEAD\"}", "job 42: commit: not the full name of a commit");
+	expect_json_error("{\"schema\":1,\"interpreter\":1}", "job 42: interpreter: expected a string, found a whole number");
+}
+
+static void code_may_come_from_git(void **state)
+{
+	struct spec spec;
+	char want[sizeof config_dir_path + 40];
+
+	(void)state;
+	mkdir("git", 0700);
+	config_dir_text("git/j.ini", "[job]\nentry = x\ncode = git:..@HEAD+dirty\n");
+	assert_int_equal(spec_read_file("git/j.ini", &spec, NULL), 0);
+	snprintf(want, sizeof want, "git:%s/git/..@HEAD+dirty", config_dir_path);
+	assert_string_equal(spec.code, want);
+	check_says(&spec, NULL);
+	spec_set(&spec, "code", "git:https://example.org/x@v1", "/", NULL);
+	assert_string_equal(spec.code, "git:https://example.org/x@v1");
+	check_says(&spec, NULL);
+	free(spec.code);
+	spec.code = strdup("git:x@v1");
+	check_says(&spec, "code: 'git:x@v1' is not git: and an absolute path or a URL");
+	spec_release(&spec);
+}
+
 static void json_keeps_every_byte_of_args_and_values(void **state)
 {
 	static const char json[] = "{\"args\":[\"a\\nb\",\"\",\"\\t\\u0001\\\"\\\\\",\"\xf0\x9f\x9a\xa2 \",\"-\"],"
@@ -496,7 +537,7 @@ static void errors_of_json_content_come_together(void **state)
 			  "\"time\":true,\"env\":{\"A\":null},\"data\":{\"../x\":\"local:/x\"},\"models\":{\"x\":\"local:~/x\"}}",
 			  "job 42: unknown key 'gpu'; did you mean 'gpus'?\n"
 			  "job 42: name: expected a string, found a whole number\n"
-			  "job 42: code: 'git:x': this version takes local:DIR only\n"
+			  "job 42: code: 'git:x' names no revision; write git:URL@REV\n"
 			  "job 42: args: expected an array of strings, found a whole number\n"
 			  "job 42: gpus: expected a whole number, found a fraction\n"
 			  "job 42: memory: -1 is not within 1024 to 1125899906842624\n"
@@ -552,6 +593,8 @@ int main(void)
 		cmocka_unit_test(a_spec_runs_one_thing),
 		cmocka_unit_test(a_spec_filled_by_hand_is_checked_whole),
 		cmocka_unit_test(there_are_bounds_for_variables_and_inputs),
+		cmocka_unit_test(json_has_what_submit_found_out),
+		cmocka_unit_test(code_may_come_from_git),
 		cmocka_unit_test(json_keeps_every_byte_of_args_and_values),
 		cmocka_unit_test(equal_specs_give_equal_text),
 		cmocka_unit_test(json_takes_text_forms_of_numbers),
