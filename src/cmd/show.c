@@ -80,6 +80,19 @@ static void line_time(const char *name, int64_t ms)
 	line(name, text);
 }
 
+/* Of code from git: the revision asked for, and the commit it was. */
+static void line_commit(const struct job *j)
+{
+	json_t *request = json_loads(j->request, 0, NULL);
+	const char *commit = json_string_value(json_object_get(request, "commit"));
+
+	if (commit) {
+		line("code", json_string_value(json_object_get(request, "code")));
+		line("commit", commit);
+	}
+	json_decref(request);
+}
+
 static void print_text(const struct job *j, const struct attempts *as, const struct events *evs)
 {
 	char text[CLOCK_TEXT];
@@ -87,6 +100,7 @@ static void print_text(const struct job *j, const struct attempts *as, const str
 	printf("job        %lld  %s\n", (long long)j->number, j->job_id);
 	line("name", j->name);
 	line("cluster", j->cluster);
+	line_commit(j);
 	line("state", strtab_word(job_states, (int)j->state));
 	line("reason", j->reason);
 	line("message", j->message);

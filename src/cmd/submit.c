@@ -161,7 +161,7 @@ static void print_files(const struct source *src)
 			v[n++] = &src->v[i];
 	qsort(v, n, sizeof *v, by_size);
 	units_size(src->bytes, size);
-	printf("# code: %zu files, %s, from %s\n", n, size, src->dir);
+	printf("# code: %zu files, %s, from %s\n", n, size, src->name);
 	for (size_t i = 0; i < n; i++) {
 		char *name = vis(v[i]->path);
 		units_size(v[i]->size, size);
@@ -171,10 +171,10 @@ static void print_files(const struct source *src)
 	free(v);
 }
 
-static int dry_run(const struct cluster *cluster, const struct spec *spec, struct error *err)
+static int dry_run(const struct cluster *cluster, struct spec *spec, struct error *err)
 {
 	struct strbuf run_sh = STRBUF_INIT;
-	struct source files = { 0 };
+	struct source files = SOURCE_INIT;
 	int rc = submit_dry_run(cluster, spec, &run_sh, &files, err);
 
 	if (!rc) {
@@ -226,7 +226,7 @@ static int outcome(struct cmd_context *ctx, struct job *job, bool wait, struct e
 }
 
 static int submit(struct cmd_context *ctx, const struct cmd_args *args, const struct cluster *cluster,
-		  const struct spec *spec, struct error *err)
+		  struct spec *spec, struct error *err)
 {
 	struct job job = { 0 };
 	int rc;

@@ -11,6 +11,7 @@
 
 #include "config/cluster.h"
 #include "config/spec.h"
+#include "stage/program.h"
 #include "template/builtin.h"
 #include "template/template.h"
 #include "util/error.h"
@@ -97,29 +98,6 @@ static int check_contract(const char *text, const char *name, struct error *err)
 	return 0;
 }
 
-/* The interpreter line of a file that is not executable: "#!/usr/bin/env python3" -> "/usr/bin/env python3". */
-static char *interpreter_of(const char *path)
-{
-	char line[256] = "";
-	FILE *f = fopen(path, "re");
-	char *found = NULL;
-
-	if (f && fgets(line, sizeof line, f) && !strncmp(line, "#!", 2) && strchr(line, '\n')) {
-		line[strcspn(line, "\r\n")] = 0;
-		found = xstrdup(line + 2 + strspn(line + 2, " \t"));
-	}
-	if (f)
-		fclose(f);
-	return found;
-}
-
-static bool has_suffix(const char *s, const char *suffix)
-{
-	size_t n = strlen(s), m = strlen(suffix);
-
-	return n >= m && !strcmp(s + n - m, suffix);
-}
-
 /* Interpreter and, as the kernel does it, all that follows as one argument; each quoted. */
 static void add_interpreter(const char *line, struct strbuf *out)
 {
@@ -137,35 +115,33 @@ static void add_interpreter(const char *line, struct strbuf *out)
 	free(arg);
 }
 
-/* How the entry is run: itself when executable, by its #! line, or by what its suffix says. */
+/* As submit found it; a request of before that was kept is told by the directory as it is now. */
 static int add_entry(const struct spec *spec, struct strbuf *out, struct error *err)
 {
-	const char *dir = spec_local_path(spec->code, err);
-	char *path, *interpreter = NULL, *word;
-	int rc = 0;
+	char *word, *found = NULL;
 
-	if (!dir)
-		return -1;
-	path = path_join(dir, spec->entry);
+	if (!spec->interpreter) {
+		const char *dir = spec_local_path(spec->code, err);
+		char *path;
+
+		if (!dir)
+			return -1;
+		path = path_join(dir, spec->entry);
+		found = program_interpreter(path, spec->entry);
+		if (!found)
+			error_set(err, ERROR_SPEC, "entry '%s' is neither executable nor has a #! line; type: chmod +x %s", spec->entry, path);
+		free(path);
+		if (!found)
+			return -1;
+	}
 	word = xasprintf("./%s", spec->entry);
 	strbuf_addstr(out, "\texec ");
-	if (access(path, X_OK)) {
-		interpreter = interpreter_of(path);
-		if (interpreter && *interpreter)
-			add_interpreter(interpreter, out);
-		else if (has_suffix(spec->entry, ".py"))
-			strbuf_addstr(out, "python3 ");
-		else if (has_suffix(spec->entry, ".sh"))
-			strbuf_addstr(out, "/bin/sh ");
-		else
-			rc = error_set(err, ERROR_SPEC,
-				       "entry '%s' is neither executable nor has a #! line; type: chmod +x %s", spec->entry, path);
-	}
+	if (*(found ? found : spec->interpreter))
+		add_interpreter(found ? found : spec->interpreter, out);
 	shquote_add(out, word);
-	free(interpreter);
+	free(found);
 	free(word);
-	free(path);
-	return rc;
+	return 0;
 }
 
 static int add_command(const struct spec *spec, struct strbuf *out, struct error *err)

@@ -97,7 +97,7 @@ static bool was_kept(struct store *store, const char *job_id, struct error *err)
 	return true;
 }
 
-int submit_job(struct store *store, const char *spool, const struct cluster *cluster, const struct spec *spec,
+int submit_job(struct store *store, const char *spool, const struct cluster *cluster, struct spec *spec,
 	       struct job *out, struct error *err)
 {
 	struct event ev = { .name = "submitted" };
@@ -132,7 +132,7 @@ out:
 	return rc;
 }
 
-int submit_dry_run(const struct cluster *cluster, const struct spec *spec, struct strbuf *run_sh,
+int submit_dry_run(const struct cluster *cluster, struct spec *spec, struct strbuf *run_sh,
 		   struct source *files, struct error *err)
 {
 	char job_id[ID_UUID_LEN + 1];

@@ -30,21 +30,18 @@ struct ignore_scope {
 	struct ignore_scope *next;        /* of all */
 	size_t base;                      /* bytes of the directory's path with its slash */
 	char *file;
+	bool gits;
 	struct rule *v;
 	size_t n, cap;
 };
 
 struct ignore {
-	bool committed;
 	struct ignore_scope *all;
 };
 
-struct ignore *ignore_new(bool committed)
+struct ignore *ignore_new(void)
 {
-	struct ignore *ig = xcalloc(1, sizeof *ig);
-
-	ig->committed = committed;
-	return ig;
+	return xcalloc(1, sizeof(struct ignore));
 }
 
 static void scope_free(struct ignore_scope *sc)
@@ -176,8 +173,8 @@ out:
 	return rc;
 }
 
-static int read_scope(struct ignore *ig, const char *name, int dirfd, const char *dir, const struct ignore_scope **at,
-		      struct error *err)
+static int read_scope(struct ignore *ig, const char *name, bool gits, int dirfd, const char *dir,
+		      const struct ignore_scope **at, struct error *err)
 {
 	struct strbuf text = STRBUF_INIT;
 	struct ignore_scope *sc;
@@ -192,6 +189,7 @@ static int read_scope(struct ignore *ig, const char *name, int dirfd, const char
 	if (found > 0) {
 		sc = xcalloc(1, sizeof *sc);
 		sc->file = *dir ? xasprintf("%s/%s", dir, name) : xstrdup(name);
+		sc->gits = gits;
 		sc->base = *dir ? strlen(dir) + 1 : 0;
 		parse(sc, &text);
 		if (sc->n) {
@@ -207,7 +205,7 @@ static int read_scope(struct ignore *ig, const char *name, int dirfd, const char
 	return found < 0 ? -1 : 0;
 }
 
-int ignore_read(struct ignore *ig, const struct ignore_scope *above, int dirfd, const char *dir,
+int ignore_read(struct ignore *ig, enum ignore_which which, const struct ignore_scope *above, int dirfd, const char *dir,
 		const struct ignore_scope **out, struct error *err)
 {
 	static const char *const names[] = { ".git/info/exclude", ".gitignore", ".kedgeignore" };
@@ -216,9 +214,9 @@ int ignore_read(struct ignore *ig, const struct ignore_scope *above, int dirfd, 
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
 		bool gits = i < 2, top_only = i == 0;
 
-		if ((gits && ig->committed) || (top_only && *dir))
+		if ((gits && which == IGNORE_KEDGE) || (top_only && *dir))
 			continue;
-		if (read_scope(ig, names[i], dirfd, dir, &at, err) != 0)
+		if (read_scope(ig, names[i], gits, dirfd, dir, &at, err) != 0)
 			return -1;
 	}
 	*out = at;
@@ -236,12 +234,12 @@ static bool matches(const struct rule *r, const char *path, const char *name, bo
 	return r->literal ? strcmp(r->literal, s) == 0 : glob_matches(r->glob, s);
 }
 
-const struct ignore_rule *ignore_find(const struct ignore_scope *scope, const char *path, bool is_directory)
+const struct ignore_rule *ignore_find(const struct ignore_scope *scope, enum ignore_which which, const char *path, bool is_directory)
 {
 	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
 
 	for (; scope; scope = scope->above)
-		for (size_t i = scope->n; i-- > 0;)
+		for (size_t i = which == IGNORE_KEDGE && scope->gits ? 0 : scope->n; i-- > 0;)
 			if (matches(&scope->v[i], path + scope->base, name, is_directory))
 				return &scope->v[i].shown;
 	return NULL;

@@ -7,7 +7,8 @@
  * after .gitignore and wins; deeper files win over higher ones; .git/info/exclude, when .git is a directory at the top, loses to
  * all.  core.excludesFile is not read: it is not the tree's.  Names are compared byte by byte.
  *
- * Where git's own matcher departs from its manual, the manual is followed: "a**" before a slash is "a*".
+ * Where git's matcher departs from its manual, the manual is followed: in a pattern with a slash "a**" is "a*", which many releases of git
+ * take for directories.
  */
 #ifndef STAGE_IGNORE_H
 #define STAGE_IGNORE_H
@@ -27,18 +28,20 @@ struct ignore_rule {
 	bool negated;     /* "!": it is sent, whatever earlier rules say */
 };
 
-/* committed: .kedgeignore only, for a tree that git itself made. */
-struct ignore *ignore_new(bool committed);
+struct ignore *ignore_new(void);
 void ignore_free(struct ignore *ig);
+
+/* Which files hold: git has its own say about what it tracks. */
+enum ignore_which { IGNORE_ALL, IGNORE_KEDGE };
 
 /* Read the files of the open directory dirfd, whose path is dir ("" for the top).  above: what is in effect in its parent, NULL at
    the top.  *out may be NULL: no rules.  Links and what is no regular file hold no rules, as git has it.  SPEC: a file that cannot
    be read, or is larger than IGNORE_MAX_FILE. */
-int ignore_read(struct ignore *ig, const struct ignore_scope *above, int dirfd, const char *dir,
+int ignore_read(struct ignore *ig, enum ignore_which which, const struct ignore_scope *above, int dirfd, const char *dir,
 		const struct ignore_scope **out, struct error *err);
 
 /* The rule that decides about path (relative to the top, in the directory of scope), or NULL.  It is ignored when there is one that is not
    negated. */
-const struct ignore_rule *ignore_find(const struct ignore_scope *scope, const char *path, bool is_directory);
+const struct ignore_rule *ignore_find(const struct ignore_scope *scope, enum ignore_which which, const char *path, bool is_directory);
 
 #endif

@@ -292,12 +292,15 @@ static bool leave_out(struct walk *w, const struct place *here, const char *path
 
 	*in = *here;
 	if (!rule)
-		rule = ignore_find(here->scope, path, is_directory);
+		rule = ignore_find(here->scope, IGNORE_ALL, path, is_directory);
 	if (!rule || (rule->negated && !here->lost))
 		return false;
 	in->lost = rule;
-	if (is_tracked(w, path, is_directory))
-		return false;
+	if (is_tracked(w, path, is_directory)) {
+		rule = ignore_find(here->scope, IGNORE_KEDGE, path, is_directory);
+		if (!rule || rule->negated)
+			return false;
+	}
 	XGROW(src->ignored, src->cap_ignored, src->n_ignored + 1);
 	src->ignored[src->n_ignored++] = (struct source_ignored){
 		xstrdup(path), is_directory, xasprintf("%s:%d", rule->file, rule->line),
@@ -362,7 +365,7 @@ static void walk_directory(struct walk *w, const char *dir, struct place here)
 			close(fd);
 		return;
 	}
-	if (!here.lost && ignore_read(w->ignore, here.scope, fd, dir, &here.scope, &why) != 0)
+	if (ignore_read(w->ignore, w->rules->committed || here.lost ? IGNORE_KEDGE : IGNORE_ALL, here.scope, fd, dir, &here.scope, &why))
 		refuse(w, *dir ? dir : ".", why.text, NULL);
 	while (errno = 0, (d = readdir(stream)))
 		if (strcmp(d->d_name, ".") && strcmp(d->d_name, "..") && strcmp(d->d_name, ".git"))
@@ -443,7 +446,7 @@ int source_walk_rules(const char *dir, const struct source_rules *rules, struct 
 
 	src.dir = xstrdup(dir);
 	src.name = xstrdup(rules->name ? rules->name : dir);
-	w.ignore = ignore_new(rules->committed);
+	w.ignore = ignore_new();
 	w.top = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (w.top < 0) {
 		char *shown = vis(src.name);

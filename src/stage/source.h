@@ -52,7 +52,7 @@ struct source {
 struct source_rules {
 	const char *name;             /* NULL: dir */
 	bool committed;               /* only .kedgeignore holds */
-	const struct strvec *tracked; /* paths, sorted: they are listed although they are ignored; NULL: none */
+	const struct strvec *tracked; /* paths, sorted: of these, too, only .kedgeignore holds; NULL: none */
 };
 
 int source_walk(const char *dir, struct source *out, struct error *err);

@@ -1,7 +1,7 @@
 /*
  * stage - makes the verified tree of a job exist on the cluster, all or nothing.
  *
- * stage_snapshot, at submit and without a network: the code directory becomes SPOOL/code.tar and SPOOL/code.manifest; so what runs
+ * stage_snapshot, at submit and without the cluster: the code, a directory or a commit of git, becomes SPOOL/code.tar and SPOOL/code.manifest; so what runs
  * is what was submitted.  Data and model files stay where they are; size and mtime are recorded in SPOOL/inputs and must still hold when they are sent.
  *
  * stage_jobs: below ROOT/.kedge/incoming/JOB_ID/ by SFTP (pipelined), unpacked and every byte hashed on the far side by remote/stage.sh, compared with
@@ -25,8 +25,10 @@ struct strbuf;
 
 /* Snapshot spec's code and record its inputs in directory spool (exists, 0700).  Checks what only the files can tell: the source is a readable
    directory, entry and requirements are files in it, inputs are readable regular files.  Kind SPEC (or STORE for the spool).
-   src_out (may be NULL) receives the list, for --dry-run. spool NULL: check and list only. */
-int stage_snapshot(const struct spec *spec, const char *spool, struct source *src_out, struct error *err);
+   src_out (may be NULL) receives the list, for --dry-run. spool NULL: check and list only.
+   What is found out goes into the spec: the interpreter of the entry; the commit, of code from git (gitsource.h), whose temporary
+   directory is in spool meanwhile. */
+int stage_snapshot(struct spec *spec, const char *spool, struct source *src_out, struct error *err);
 
 struct stage_job {
 	const char *job_id;

@@ -73,7 +73,7 @@ static void assert_lists(const char *listed, const char *ignored)
 /* What the rules in `text` say of a path: '+' ignored, '-' taken back, ' ' nothing. */
 static char verdict(const char *text, size_t n, const char *path, bool is_directory)
 {
-	struct ignore *ig = ignore_new(false);
+	struct ignore *ig = ignore_new();
 	const struct ignore_scope *scope = NULL;
 	const struct ignore_rule *r;
 	int fd;
@@ -82,9 +82,9 @@ static char verdict(const char *text, size_t n, const char *path, bool is_direct
 	tree_file(dir, ".gitignore", text, n, 0644);
 	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	assert_true(fd >= 0);
-	assert_int_equal(ignore_read(ig, NULL, fd, "", &scope, &err), 0);
+	assert_int_equal(ignore_read(ig, IGNORE_ALL, NULL, fd, "", &scope, &err), 0);
 	close(fd);
-	r = ignore_find(scope, path, is_directory);
+	r = ignore_find(scope, IGNORE_ALL, path, is_directory);
 	c = ' ';
 	if (r)
 		c = r->negated ? '-' : '+';
@@ -277,14 +277,16 @@ static void committed_tree_knows_kedgeignore_only(void **state)
 	assert_string_equal(src.name, "git:x@y");
 }
 
-static void what_is_tracked_is_listed_although_it_is_ignored(void **state)
+static void what_is_tracked_is_listed_unless_kedgeignore_names_it(void **state)
 {
 	struct strvec tracked = STRVEC_INIT;
 	struct source_rules rules = { NULL, false, &tracked };
 
 	(void)state;
 	strvec_push(&tracked, "a.o");
+	strvec_push(&tracked, "build/deep/big");
 	strvec_push(&tracked, "build/deep/kept");
+	strvec_push(&tracked, "c.o");
 	strvec_push(&tracked, "gone/kept");
 	tree_text(dir, ".gitignore", "*.o\nbuild\ngone\n");
 	tree_text(dir, "a.o", "");
@@ -293,9 +295,15 @@ static void what_is_tracked_is_listed_although_it_is_ignored(void **state)
 	tree_text(dir, "build/deep/not", "");
 	tree_text(dir, "build/.gitignore", "!not\n");
 	tree_text(dir, "build-2", "");
+	tree_text(dir, "c.o", "");
+	tree_text(dir, "build/deep/big", "");
+	tree_text(dir, "build/deep/.kedgeignore", "big\n");
+	tree_text(dir, ".kedgeignore", "c.o\n");
 	assert_int_equal(source_walk_rules(dir, &rules, &src, &err), 0);
-	assert_lists(".gitignore a.o build build-2 build/deep build/deep/kept",
-		     "b.o=.gitignore:1 build/.gitignore=.gitignore:2 build/deep/not=.gitignore:2");
+	assert_lists(".gitignore .kedgeignore a.o build build-2 build/deep build/deep/kept",
+		     "b.o=.gitignore:1 build/.gitignore=.gitignore:2 build/deep/.kedgeignore=.gitignore:2 "
+		     "build/deep/big=build/deep/.kedgeignore:1 build/deep/not=.gitignore:2 c.o=.kedgeignore:1");
+	strvec_release(&tracked);
 }
 
 static void ignored_path_is_found_below_its_directory_and_through_links(void **state)
@@ -357,7 +365,7 @@ int main(void)
 		TEST(rules_are_not_read_through_links_nor_from_what_is_no_file),
 		TEST(file_of_rules_too_large_is_an_error_that_names_it),
 		TEST(committed_tree_knows_kedgeignore_only),
-		TEST(what_is_tracked_is_listed_although_it_is_ignored),
+		TEST(what_is_tracked_is_listed_unless_kedgeignore_names_it),
 		TEST(ignored_path_is_found_below_its_directory_and_through_links),
 		TEST(no_pattern_is_slow),
 	};

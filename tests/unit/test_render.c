@@ -116,6 +116,19 @@ static void a_script_runs_by_its_interpreter_line_quoted(void **state)
 	renders("\texec /usr/bin/env 'python3 ; touch x' ./train.py\n");
 }
 
+static void what_submit_found_out_needs_no_directory(void **state)
+{
+	(void)state;
+	put("train.py", "#!/bin/other\n", 0700);
+	spec.interpreter = xstrdup("/usr/bin/env python3");
+	renders("\texec /usr/bin/env python3 ./train.py\n");
+	free(spec.code);
+	spec.code = xstrdup("git:/nonexistent@main");
+	renders("\texec /usr/bin/env python3 ./train.py\n");
+	spec.interpreter[0] = '\0';
+	renders("\texec ./train.py\n");
+}
+
 static void what_cannot_be_run_is_refused(void **state)
 {
 	(void)state;
@@ -198,6 +211,7 @@ int main(void)
 		TEST(python_files_run_by_python3),
 		TEST(an_executable_runs_by_itself),
 		TEST(a_script_runs_by_its_interpreter_line_quoted),
+		TEST(what_submit_found_out_needs_no_directory),
 		TEST(what_cannot_be_run_is_refused),
 		TEST(hostile_values_stay_words),
 		TEST(a_command_is_the_one_raw_line),
