@@ -45,8 +45,7 @@ json_t *output_time(int64_t ms)
 	return json_string(text);
 }
 
-/* Text of unknown origin: what is no UTF-8 is made visible. */
-static json_t *text_or_null(const char *s)
+json_t *output_text(const char *s)
 {
 	json_t *v = s ? json_string(s) : json_null();
 
@@ -71,11 +70,11 @@ json_t *output_job(const struct job *j)
 
 	json_object_set_new(v, "number", json_integer(j->number));
 	json_object_set_new(v, "job_id", json_string(j->job_id));
-	json_object_set_new(v, "name", text_or_null(j->name));
-	json_object_set_new(v, "cluster", text_or_null(j->cluster));
+	json_object_set_new(v, "name", output_text(j->name));
+	json_object_set_new(v, "cluster", output_text(j->cluster));
 	json_object_set_new(v, "state", json_string(strtab_word(job_states, (int)j->state)));
-	json_object_set_new(v, "reason", text_or_null(j->reason));
-	json_object_set_new(v, "message", text_or_null(j->message));
+	json_object_set_new(v, "reason", output_text(j->reason));
+	json_object_set_new(v, "message", output_text(j->message));
 	json_object_set_new(v, "exit_code", j->exit_code < 0 ? json_null() : json_integer(j->exit_code));
 	json_object_set_new(v, "signal", j->signal ? json_integer(j->signal) : json_null());
 	json_object_set_new(v, "attempt", json_integer(j->attempt));
@@ -88,7 +87,7 @@ json_t *output_job(const struct job *j)
 	json_object_set_new(v, "seen", output_time(j->seen_ms));
 	json_object_set_new(v, "unsure_since", output_time(j->unsure_ms));
 	json_object_set_new(v, "not_before", output_time(j->not_before_ms));
-	json_object_set_new(v, "submitter", text_or_null(j->submitter));
+	json_object_set_new(v, "submitter", output_text(j->submitter));
 	json_object_set_new(v, "progress", parsed_or_null(j->progress));
 	return v;
 }
@@ -99,12 +98,12 @@ json_t *output_event(const struct event_row *e)
 
 	json_object_set_new(v, "seq", json_integer(e->seq));
 	json_object_set_new(v, "at", output_time(e->at_ms));
-	json_object_set_new(v, "name", text_or_null(e->name));
+	json_object_set_new(v, "name", output_text(e->name));
 	json_object_set_new(v, "attempt", e->attempt ? json_integer(e->attempt) : json_null());
-	json_object_set_new(v, "from", text_or_null(e->from));
-	json_object_set_new(v, "to", text_or_null(e->to));
-	json_object_set_new(v, "reason", text_or_null(e->reason));
-	json_object_set_new(v, "actor", text_or_null(e->actor));
+	json_object_set_new(v, "from", output_text(e->from));
+	json_object_set_new(v, "to", output_text(e->to));
+	json_object_set_new(v, "reason", output_text(e->reason));
+	json_object_set_new(v, "actor", output_text(e->actor));
 	return v;
 }
 
@@ -120,8 +119,8 @@ json_t *output_finding(const struct chain_finding *f)
 	json_object_set_new(v, "seq", f->seq ? json_integer(f->seq) : json_null());
 	json_object_set_new(v, "last", f->seq ? json_integer(f->last) : json_null());
 	json_object_set_new(v, "job", f->job ? json_integer(f->job) : json_null());
-	json_object_set_new(v, "name", text_or_null(*f->name ? f->name : NULL));
-	json_object_set_new(v, "text", text_or_null(f->text));
+	json_object_set_new(v, "name", output_text(*f->name ? f->name : NULL));
+	json_object_set_new(v, "text", output_text(f->text));
 	return v;
 }
 

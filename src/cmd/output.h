@@ -19,6 +19,7 @@ struct error;
 /* Print object with a newline, keys in the order they were set; `object` is consumed.  main tells of write errors. */
 int output_json(json_t *object, struct error *err);
 json_t *output_time(int64_t ms);                 /* RFC 3339 string, null for 0 */
+json_t *output_text(const char *s);              /* null for NULL; what is no UTF-8 is made visible */
 json_t *output_job(const struct job *job);       /* the object of `ls` and `show` */
 
 json_t *output_event(const struct event_row *e); /* an event of `show` and `audit log` */

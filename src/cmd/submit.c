@@ -8,19 +8,17 @@
 #include <unistd.h>
 
 #include "cmd/cmd.h"
+#include "cmd/dry_run.h"
 #include "cmd/options.h"
 #include "cmd/output.h"
 #include "config/config.h"
 #include "config/spec.h"
 #include "job/follow.h"
-#include "stage/source.h"
 #include "util/error.h"
 #include "util/fsutil.h"
 #include "util/log.h"
 #include "util/path.h"
 #include "util/strbuf.h"
-#include "util/units.h"
-#include "util/vis.h"
 #include "util/xalloc.h"
 
 static const struct cmd_option options[] = {
@@ -30,9 +28,9 @@ static const struct cmd_option options[] = {
 	{ "time", 't', "TIME", "time limit: M, M:S, H:M:S, D-H, D-H:M, D-H:M:S" },
 	{ "job-name", 'J', "NAME", "name of the job" },
 	{ "set", 0, "KEY=VALUE", "set any key of [job]; may be repeated" },
-	{ "dry-run", 0, NULL, "print run.sh and the files that would be sent; change nothing" },
+	{ "dry-run", 0, NULL, "print run.sh, what would be sent and what is ignored; change nothing" },
 	{ "wait", 'W', NULL, "wait until it is over; exit 1 unless it succeeded" },
-	{ "json", 0, NULL, "print the job as JSON" },
+	{ "json", 0, NULL, "print the job as JSON; the dry run too" },
 	{ NULL },
 };
 
@@ -142,55 +140,6 @@ static int read_spec(const struct cmd_args *args, struct spec *spec, struct erro
 	return rc;
 }
 
-static int by_size(const void *a, const void *b)
-{
-	const struct source_entry *const *x = a, *const *y = b;
-
-	return ((*x)->size < (*y)->size) - ((*x)->size > (*y)->size);
-}
-
-/* Largest first, as who wants to send less will read it. */
-static void print_files(const struct source *src)
-{
-	const struct source_entry **v = xcalloc(src->n ? src->n : 1, sizeof *v);
-	char size[UNITS_TEXT];
-	size_t n = 0;
-
-	for (size_t i = 0; i < src->n; i++)
-		if (S_ISREG(src->v[i].mode) || src->v[i].target)
-			v[n++] = &src->v[i];
-	qsort(v, n, sizeof *v, by_size);
-	units_size(src->bytes, size);
-	printf("# code: %zu files, %s, from %s\n", n, size, src->name);
-	for (size_t i = 0; i < n; i++) {
-		char *name = vis(v[i]->path);
-		units_size(v[i]->size, size);
-		printf("# %10s  %s\n", size, name);
-		free(name);
-	}
-	free(v);
-}
-
-static int dry_run(const struct cluster *cluster, struct spec *spec, struct error *err)
-{
-	struct strbuf run_sh = STRBUF_INIT;
-	struct source files = SOURCE_INIT;
-	int rc = submit_dry_run(cluster, spec, &run_sh, &files, err);
-
-	if (!rc) {
-		fputs(run_sh.buf, stdout);
-		printf("\n# what would be sent to cluster '%s':\n", cluster->name);
-		print_files(&files);
-		for (size_t i = 0; i < spec->data.n; i++)
-			printf("# data/%s: %s\n", spec->data.v[i].name, spec->data.v[i].source);
-		for (size_t i = 0; i < spec->models.n; i++)
-			printf("# models/%s: %s\n", spec->models.v[i].name, spec->models.v[i].source);
-		source_release(&files);
-	}
-	strbuf_release(&run_sh);
-	return rc;
-}
-
 /* After the first tick: the exit status tells whether it is on its way. */
 static int outcome(struct cmd_context *ctx, struct job *job, bool wait, struct error *err)
 {
@@ -263,7 +212,7 @@ static int run(struct cmd_context *ctx, const struct cmd_args *args, struct erro
 	}
 	if (config_cluster(ctx->config, name, &cluster, err))
 		goto out;
-	rc = options_has(args, "dry-run") ? dry_run(&cluster, &spec, err) : submit(ctx, args, &cluster, &spec, err);
+	rc = options_has(args, "dry-run") ? dry_run_print(&cluster, &spec, options_has(args, "json"), err) : submit(ctx, args, &cluster, &spec, err);
 	cluster_release(&cluster);
 out:
 	spec_release(&spec);
