@@ -8,6 +8,7 @@
  */
 #include "transport/sftp.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -430,38 +431,84 @@ static int move(struct sftp *s, bool *moved, struct error *err)
 	return 0;
 }
 
-int sftp_pump(struct sftp *s, bool block, struct error *err)
+/* True when something moved, or broke: there is something to look at. */
+static bool step(struct sftp *s)
 {
+	struct error cause = { ERROR_NONE, "" };
 	bool moved = false;
 
-	while (!s->broken) {
-		struct error cause = { ERROR_NONE, "" };
-		deadline_t until;
-		bool want_write;
-
-		if (move(s, &moved, &cause) != 0) {
-			give_up(s, &cause);
-			break;
-		}
-		if (moved || !block)
-			return 0;
-		if (s->write_failed && deadline_left_ms(s->write_grace) == 0) {
-			give_up(s, &s->write_error);
-			break;
-		}
-		until = s->write_failed ? deadline_earlier(s->write_grace, s->deadline) : s->deadline;
-		want_write = !s->write_failed && s->out_pos < s->out.len;
-		if (channel_wait(&s->ch, &want_write, 1, until, &cause) != 0 && cause.kind != ERROR_TIMEOUT)
-			give_up(s, &cause); /* move() tells of the deadline */
-	}
 	if (s->broken)
-		return tell_cause(s, err);
-	return 0;
+		return false;
+	if (move(s, &moved, &cause) != 0) {
+		give_up(s, &cause);
+		return true;
+	}
+	if (!moved && s->write_failed && deadline_left_ms(s->write_grace) == 0) {
+		give_up(s, &s->write_error);
+		return true;
+	}
+	return moved;
+}
+
+/* Until one of those that are whole may move.  move() tells of the deadline. */
+static void wait_for_any(struct sftp *const *sessions, size_t n)
+{
+	struct channel *chs[SFTP_PUMP_MAX];
+	bool want_write[SFTP_PUMP_MAX];
+	deadline_t until = DEADLINE_NONE;
+	struct error cause = { ERROR_NONE, "" };
+
+	for (size_t i = 0; i < n; i++) {
+		const struct sftp *s = sessions[i];
+
+		chs[i] = s->ch;
+		want_write[i] = !s->write_failed && s->out_pos < s->out.len;
+		until = deadline_earlier(until, s->deadline);
+		if (s->write_failed)
+			until = deadline_earlier(until, s->write_grace);
+	}
+	if (channel_wait(chs, want_write, n, until, &cause) == 0 || cause.kind == ERROR_TIMEOUT)
+		return;
+	for (size_t i = 0; i < n; i++)
+		give_up(sessions[i], &cause);
+}
+
+void sftp_pump_all(struct sftp *const *sessions, size_t n, size_t first, bool block)
+{
+	struct sftp *whole[SFTP_PUMP_MAX];
+
+	assert(n <= SFTP_PUMP_MAX);
+	for (;;) {
+		bool moved = false;
+		size_t n_whole = 0;
+
+		for (size_t i = 0; i < n; i++) {
+			struct sftp *s = sessions[(first + i) % n];
+
+			moved = step(s) || moved;
+			if (!s->broken)
+				whole[n_whole++] = s;
+		}
+		if (moved || !block || n_whole == 0)
+			return;
+		wait_for_any(whole, n_whole);
+	}
+}
+
+int sftp_pump(struct sftp *s, bool block, struct error *err)
+{
+	sftp_pump_all(&s, 1, 0, block);
+	return sftp_check(s, err);
+}
+
+int sftp_check(const struct sftp *s, struct error *err)
+{
+	return s->broken ? tell_cause(s, err) : 0;
 }
 
 /* --- the session ---------------------------------------------------------- */
 
-struct sftp *sftp_open(struct transport *t, deadline_t deadline, struct error *err)
+struct sftp *sftp_begin_open(struct transport *t, deadline_t deadline, struct error *err)
 {
 	struct sftp *s = xcalloc(1, sizeof *s);
 
@@ -473,18 +520,26 @@ struct sftp *sftp_open(struct transport *t, deadline_t deadline, struct error *e
 	for (size_t i = 0; i < MAX_REQUESTS; i++)
 		s->free_slots[s->n_free++] = (uint16_t)(MAX_REQUESTS - 1 - i);
 	s->ch = channel_open(t, CHANNEL_SFTP, NULL, err);
-	if (!s->ch)
-		goto fail;
+	if (!s->ch) {
+		sftp_close(s);
+		return NULL;
+	}
 	s->out_start = sftp_begin_packet(&s->out, SFTP_INIT, 0);
 	sftp_add_u32(&s->out, SFTP_PROTOCOL_VERSION);
 	sftp_end_packet(&s->out, s->out_start);
-	while (!s->greeted)
-		if (sftp_pump(s, true, err) != 0)
-			goto fail;
 	return s;
-fail:
-	sftp_close(s);
-	return NULL;
+}
+
+struct sftp *sftp_open(struct transport *t, deadline_t deadline, struct error *err)
+{
+	struct sftp *s = sftp_begin_open(t, deadline, err);
+
+	while (s && !s->greeted)
+		if (sftp_pump(s, true, err) != 0) {
+			sftp_close(s);
+			return NULL;
+		}
+	return s;
 }
 
 void sftp_close(struct sftp *s)
@@ -505,6 +560,21 @@ unsigned sftp_extensions(const struct sftp *s)
 void sftp_set_deadline(struct sftp *s, deadline_t deadline)
 {
 	s->deadline = deadline;
+}
+
+deadline_t sftp_deadline(const struct sftp *s)
+{
+	return s->deadline;
+}
+
+bool sftp_is_up(const struct sftp *s)
+{
+	return s->greeted;
+}
+
+size_t sftp_unsent(const struct sftp *s)
+{
+	return s->out.len - s->out_pos;
 }
 
 size_t sftp_in_flight(const struct sftp *s)

@@ -287,8 +287,7 @@ static void set_dir_mode(struct batch *b)
 
 /* --- send ----------------------------------------------------------------- */
 
-/* Read until buf is full or the file ends. */
-static ssize_t read_chunk(struct sftp_put *put, char *buf, size_t n, bool *end, struct error *err)
+ssize_t sftp_read_chunk(const struct sftp_put *put, char *buf, size_t n, bool *end, struct error *err)
 {
 	size_t have = 0;
 
@@ -339,7 +338,7 @@ static void send_chunk(struct file *f)
 	start = sb->len;
 	sftp_add_u32(sb, 0);
 	strbuf_grow(sb, room);
-	n = read_chunk(f->put, sb->buf + sb->len, room, &end, &why);
+	n = sftp_read_chunk(f->put, sb->buf + sb->len, room, &end, &why);
 	if (n <= 0) {
 		sftp_cancel(b->s);
 	} else {

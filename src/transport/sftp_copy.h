@@ -1,6 +1,6 @@
 /*
- * sftp_copy - what sftp_copy.c (a batch up), sftp_get.c (a file down) and sftp_ops.c
- * stand on: the request engine of sftp.c and the errors of sftp_status.c.  Only sftp*.c
+ * sftp_copy - what sftp_copy.c (a batch up), sftp_stripe.c (a file up over several
+ * sessions), sftp_get.c (a file down) and sftp_ops.c stand on: the request engine of sftp.c and the errors of sftp_status.c.  Only sftp*.c
  * include this.
  *
  * A request is written into the session's own queue, between sftp_begin and sftp_send;
@@ -34,6 +34,18 @@ void sftp_cancel(struct sftp *s);
    session's deadline passes).  -1: broken. */
 int sftp_pump(struct sftp *s, bool block, struct error *err);
 
+/* The same for up to SFTP_PUMP_MAX sessions of one transport, which takes one wait for all: they are served in their order
+   beginning with sessions[first], so that a caller that goes round gives each the first turn.  Those that broke are
+   passed over, and found with sftp_check; when one breaks it returns at once.  What ends a wait (a signal) breaks all. */
+enum { SFTP_PUMP_MAX = 16 };
+void sftp_pump_all(struct sftp *const *sessions, size_t n, size_t first, bool block);
+int sftp_check(const struct sftp *s, struct error *err); /* -1 with the cause: it is broken */
+
+/* sftp_open without waiting: it goes on in the pump, until sftp_is_up; requests may be sent from then on. */
+struct sftp *sftp_begin_open(struct transport *t, deadline_t deadline, struct error *err);
+bool sftp_is_up(const struct sftp *s);
+deadline_t sftp_deadline(const struct sftp *s);
+
 /* Break the session (PROTOCOL); returns -1 with err set.  What was broken before stays the cause. */
 int sftp_break(struct sftp *s, struct error *err, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
@@ -41,6 +53,7 @@ int sftp_break(struct sftp *s, struct error *err, const char *fmt, ...) __attrib
 void sftp_close_handle(struct sftp *s, const void *handle, size_t len);
 
 size_t sftp_in_flight(const struct sftp *s);   /* requests without an answer */
+size_t sftp_unsent(const struct sftp *s);      /* bytes of requests that the channel has not taken */
 size_t sftp_max_write(const struct sftp *s);   /* bytes of data per WRITE, from limits@openssh.com or 32 KiB */
 size_t sftp_max_read(const struct sftp *s);
 size_t sftp_max_handles(const struct sftp *s); /* to hold open at once */
@@ -74,6 +87,9 @@ enum sftp_attempt {
    (0 B free of 1.0 MiB)"), DENIED (read-only), REFUSED ("it is a directory"); else what err says stays, with a guess
    behind it.  err is not NULL. */
 void sftp_explain(struct sftp *s, enum sftp_attempt attempt, const char *what, const char *path, struct error *err);
+
+/* Read from put's source until buf is full or the source ends, which sets *end; a count or -1. */
+ssize_t sftp_read_chunk(const struct sftp_put *put, char *buf, size_t n, bool *end, struct error *err);
 
 /* May a umask have taken bits of this mode away?  (Not the owner's: such a umask is not fought.) */
 bool sftp_needs_chmod(mode_t mode);

@@ -396,10 +396,18 @@ static const char *ssh_describe(const struct transport *t)
 	return ((const struct ssh *)t)->describe;
 }
 
+static int64_t ssh_round_trip_ms(const struct transport *t)
+{
+	int64_t ms = ((const struct ssh *)t)->round_trip_ms;
+
+	return ms == INT64_MAX ? -1 : ms;
+}
+
 const struct transport_ops transport_ssh = {
 	.name = "ssh",
 	.open = ssh_open,
 	.channel = ssh_channel_open,
 	.describe = ssh_describe,
+	.round_trip_ms = ssh_round_trip_ms,
 	.close = ssh_close,
 };

@@ -44,6 +44,11 @@ const char *transport_describe(const struct transport *t)
 	return t->ops->describe(t);
 }
 
+int64_t transport_round_trip_ms(const struct transport *t)
+{
+	return t->ops->round_trip_ms ? t->ops->round_trip_ms(t) : 0;
+}
+
 struct channel *channel_open(struct transport *t, enum channel_kind kind, const char *command, struct error *err)
 {
 	assert((kind == CHANNEL_EXEC) == (command != NULL));

@@ -17,6 +17,7 @@
 #include <poll.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "util/clock.h"
@@ -66,6 +67,9 @@ void transport_close(struct transport *t);
 /* What cluster check shows: "ssh: libssh2 1.10.0, curve25519-sha256, aes128-ctr, ..." Belongs to t. */
 const char *transport_describe(const struct transport *t);
 
+/* Milliseconds from a packet to its answer, the shortest seen at login; 0 where there is no wire, -1 when unknown. */
+int64_t transport_round_trip_ms(const struct transport *t);
+
 /* Begin to open a channel; returns at once.  The opening goes on inside channel_read, channel_write and
    channel_wait, which say CHANNEL_AGAIN until it is done, and -1 if the far side refused (REFUSED).
    NULL when it cannot even be begun.  command is for CHANNEL_EXEC, NULL otherwise. */
@@ -113,6 +117,7 @@ struct transport_ops {
 	struct transport *(*open)(const struct cluster *, struct error *);
 	struct channel *(*channel)(struct transport *, enum channel_kind, const char *command, struct error *);
 	const char *(*describe)(const struct transport *);
+	int64_t (*round_trip_ms)(const struct transport *); /* NULL: there is no wire */
 	void (*close)(struct transport *);
 };
 
