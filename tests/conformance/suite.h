@@ -24,6 +24,7 @@
 int suite_channel_tests(const struct CMUnitTest **tests);
 int suite_exec_tests(const struct CMUnitTest **tests);
 int suite_sftp_tests(const struct CMUnitTest **tests);
+int suite_sftp_stripe_tests(const struct CMUnitTest **tests);
 
 /* The cluster under test, and the one connection to it.  A test that breaks the connection opens its own. */
 const struct cluster *suite_cluster(void);

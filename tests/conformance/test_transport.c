@@ -89,6 +89,7 @@ int main(void)
 	n = add(&tests, n, suite_channel_tests);
 	n = add(&tests, n, suite_exec_tests);
 	n = add(&tests, n, suite_sftp_tests);
+	n = add(&tests, n, suite_sftp_stripe_tests);
 	failed = _cmocka_run_group_tests("transport", tests, n, set_up, tear_down);
 	free(tests);
 	cluster_release(&cluster);

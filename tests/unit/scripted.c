@@ -19,14 +19,19 @@ enum { SCRIPT_FAILED = 99 };
 struct scripted {
 	struct transport base;
 	script_f *script;
+	size_t channels;   /* opened so far */
+	size_t refuse_from;
 	bool failed;
 };
+
+static size_t my_number; /* in a child: of its channel */
 
 struct scripted_channel {
 	struct channel base;
 	pid_t pid;
 	int fd[2]; /* by stream; -1 after its end */
 	int in;
+	bool refused;
 };
 
 static const struct channel_ops channel_ops;
@@ -34,6 +39,7 @@ static const struct channel_ops channel_ops;
 static struct channel *open_channel(struct transport *t, enum channel_kind kind, const char *command, struct error *err)
 {
 	struct scripted_channel *ch = xcalloc(1, sizeof *ch);
+	struct scripted *sc = (struct scripted *)t;
 	int sock[2], pipefd[2];
 
 	(void)kind;
@@ -43,12 +49,16 @@ static struct channel *open_channel(struct transport *t, enum channel_kind kind,
 	ch->base.transport = t;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sock) != 0 || pipe2(pipefd, O_CLOEXEC) != 0)
 		abort();
+	ch->refused = sc->refuse_from && sc->channels + 1 >= sc->refuse_from;
+	sc->channels++;
 	ch->pid = fork();
 	if (ch->pid == 0) {
 		close(sock[0]);
 		close(pipefd[0]);
 		signal(SIGPIPE, SIG_IGN);
-		((struct scripted *)t)->script(sock[1], pipefd[1]);
+		my_number = sc->channels;
+		if (!ch->refused)
+			sc->script(sock[1], pipefd[1]);
 		_exit(0);
 	}
 	close(sock[1]);
@@ -60,11 +70,19 @@ static struct channel *open_channel(struct transport *t, enum channel_kind kind,
 	return &ch->base;
 }
 
+static int refuse(struct error *err)
+{
+	return error_set(err, ERROR_REFUSED, "no further channel");
+}
+
 static ssize_t channel_take(struct channel *base, enum channel_stream stream, void *buf, size_t n, struct error *err)
 {
 	struct scripted_channel *ch = (struct scripted_channel *)base;
-	ssize_t got = ch->fd[stream] < 0 ? 0 : read(ch->fd[stream], buf, n);
+	ssize_t got;
 
+	if (ch->refused)
+		return refuse(err);
+	got = ch->fd[stream] < 0 ? 0 : read(ch->fd[stream], buf, n);
 	if (got < 0 && errno == EAGAIN)
 		return CHANNEL_AGAIN;
 	if (got < 0 && errno != ECONNRESET)
@@ -80,8 +98,12 @@ static ssize_t channel_take(struct channel *base, enum channel_stream stream, vo
 
 static ssize_t channel_give(struct channel *base, const void *buf, size_t n, struct error *err)
 {
-	ssize_t put = send(((struct scripted_channel *)base)->in, buf, n, MSG_NOSIGNAL);
+	const struct scripted_channel *ch = (const struct scripted_channel *)base;
+	ssize_t put;
 
+	if (ch->refused)
+		return refuse(err);
+	put = send(ch->in, buf, n, MSG_NOSIGNAL);
 	if (put < 0 && errno == EAGAIN)
 		return CHANNEL_AGAIN;
 	if (put < 0)
@@ -107,6 +129,7 @@ static void end_channel(struct channel *base)
 	struct scripted_channel *ch = (struct scripted_channel *)base;
 	int status;
 
+	shutdown(ch->in, SHUT_RDWR); /* children of later channels have it, too */
 	close(ch->in);
 	if (ch->fd[CHANNEL_STDERR] >= 0)
 		close(ch->fd[CHANNEL_STDERR]);
@@ -136,6 +159,16 @@ struct transport *scripted_open(script_f *script)
 	return &sc->base;
 }
 
+void scripted_refuse_from(struct transport *t, size_t number)
+{
+	((struct scripted *)t)->refuse_from = number;
+}
+
+size_t scripted_channels(const struct transport *t)
+{
+	return ((const struct scripted *)t)->channels;
+}
+
 bool scripted_close(struct transport *t)
 {
 	bool ok = !((struct scripted *)t)->failed;
@@ -145,6 +178,11 @@ bool scripted_close(struct transport *t)
 }
 
 /* --- for scripts ---------------------------------------------------------- */
+
+size_t scripted_number(void)
+{
+	return my_number;
+}
 
 void scripted_check(bool ok, const char *what, const char *file, int line)
 {

@@ -16,6 +16,9 @@
 typedef void script_f(int fd, int err);
 
 struct transport *scripted_open(script_f *script);
+/* From this channel on, counted from 1, the far side opens no more; how many were begun. */
+void scripted_refuse_from(struct transport *t, size_t number);
+size_t scripted_channels(const struct transport *t);
 /* Close it.  True when every script came to its end with each scripted_need satisfied. */
 bool scripted_close(struct transport *t);
 
@@ -23,6 +26,8 @@ bool scripted_close(struct transport *t);
 
 #define scripted_need(cond) scripted_check((cond), #cond, __FILE__, __LINE__)
 void scripted_check(bool ok, const char *what, const char *file, int line);
+
+size_t scripted_number(void); /* of this channel, from 1 */
 
 struct scripted_request {
 	enum sftp_type type;
