@@ -1,6 +1,6 @@
 #!/bin/sh
 # A file over several sessions of one connection to a real sshd: as many as it grants (MaxSessions), and when the
-# connection is cut what is there has holes only where they may be (SFTP_STRIPE_SPREAD), and goes on from there.
+# connection is cut, what is there has holes only where they may be (SFTP_STRIPE_SPREAD), and goes on from there.
 . "${srcdir:?}/tests/lib/tap.sh"
 . "$srcdir/tests/lib/wait_for.sh"
 . "$srcdir/tests/lib/sshd.sh"
@@ -38,7 +38,7 @@ proxy_start "$sshd_port" --delay-ms 25
 sshd_trust "$proxy_port"
 for sessions in 1 2 8; do
 	SSHD_CONFIG="MaxSessions $sessions"
-	[ "$sessions" -lt 8 ] || SSHD_CONFIG= # the default: 10
+	[ "$sessions" -lt 8 ] || SSHD_CONFIG='' # the default: 10
 	sshd_restart
 	put_over "$sessions"
 	like "$said" "^put $((MIB << 20)) bytes over $sessions sessions, " "${SSHD_CONFIG:-no limit set}: $sessions write"
@@ -46,6 +46,19 @@ for sessions in 1 2 8; do
 done
 refused=$(grep -c 'no more sessions' "$sshd_log")
 ok "... and $refused were refused" test "$refused" -ge 2
+
+SSHD_CONFIG='RekeyLimit 8M
+LogLevel DEBUG1'
+SSHD_SFTP=${SFTP_SERVER:-internal-sftp}
+sshd_restart
+before=$(grep -c 'SSH2_MSG_NEWKEYS received' "$sshd_log")
+put_over 8
+like "$said" "^put $((MIB << 20)) bytes over 8 sessions, " 'new keys in between'
+ok '... and the copy is the file' cmp "$tap_dir/file" "$copy"
+keys=$(($(grep -c 'SSH2_MSG_NEWKEYS received' "$sshd_log") - before))
+ok "... keys were exchanged $keys times" test "$keys" -ge 3
+SSHD_CONFIG='' SSHD_SFTP=''
+sshd_restart
 
 for mib in 24 40 60; do
 	rm -f "$copy"
