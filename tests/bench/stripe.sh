@@ -50,11 +50,11 @@ timed()
 row()
 {
 	sort -n "$tap_dir/$1.$rtt" | awk -v mib="$MIB" -v text="$2" -v base="$base" '
-		{ v[NR] = $1 / 1e6; said = $0 }
+		{ v[NR] = $1 / 1e6; said[NR] = /sessions/ ? $6 + 0 " sessions" : "" }
 		END {
-			t = v[int((NR + 1) / 2)]
-			sub(/^[0-9]+ */, "", said)
-			printf "  %-26s %7.2f s %5.0f MB/s %6.2f   %s\n", text, t, mib * 1.048576 / t, base ? base / t : 1, said
+			m = int((NR + 1) / 2)
+			t = v[m]
+			printf "  %-26s %7.2f s %5.0f MB/s %6.2f   %s\n", text, t, mib * 1.048576 / t, base ? base / t : 1, said[m]
 		}'
 }
 
