@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "store/job.h"
+#include "store/store.h"
 #include "util/clock.h"
 #include "util/error.h"
 #include "util/fsutil.h"
@@ -25,6 +26,12 @@ static bool is_older(int64_t then_ms, int64_t now_ms, int64_t age_ms)
 	return then_ms && now_ms - then_ms > age_ms;
 }
 
+/* Left by a submit that was killed?  One from before this database was made may be of a job that was lost with the one before. */
+static bool is_orphan(struct store *store, int64_t mtime_ms, int64_t now_ms)
+{
+	return is_older(mtime_ms, now_ms, SPOOL_ORPHAN_MS) && mtime_ms > store_created_ms(store);
+}
+
 /* Is nobody going to need it?  A store that does not answer keeps all. */
 static bool is_stale(struct store *store, const char *job_id, const struct stat *st)
 {
@@ -34,7 +41,7 @@ static bool is_stale(struct store *store, const char *job_id, const struct stat 
 	bool stale;
 
 	if (job_find(store, job_id, &job, &why))
-		return why.kind == ERROR_NOT_FOUND && is_older((int64_t)st->st_mtime * 1000, now, SPOOL_ORPHAN_MS);
+		return why.kind == ERROR_NOT_FOUND && is_orphan(store, (int64_t)st->st_mtime * 1000, now);
 	if (strcmp(job.job_id, job_id)) { /* another one has it for a name */
 		job_release(&job);
 		return false;

@@ -11,8 +11,8 @@
 
 struct store;
 
-/* Remove the directories without a row that are older than a day (a submit that was killed), those of jobs that SUCCEEDED,
-   and those of jobs that have been over for seven days.  Names that are no job's are left alone.  Returns how many went; trouble is
+/* Remove the directories without a row that are older than a day (a submit that was killed; not those from before the database was
+   made, whose jobs were lost with the one before), those of jobs that SUCCEEDED, and those of jobs that have been over for seven days.  Names that are no job's are left alone.  Returns how many went; trouble is
    a warning: the next sweep tries again. */
 size_t spool_sweep(struct store *store, const char *spool);
 

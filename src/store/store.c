@@ -270,3 +270,10 @@ const char *store_database_id(struct store *s, struct error *err)
 	sql_end(&q);
 	return s->database_id;
 }
+
+int64_t store_created_ms(struct store *s)
+{
+	int64_t ms;
+
+	return sql_scalar(s->db, "SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'created_ms'", &ms, NULL) == 0 ? ms : INT64_MAX;
+}

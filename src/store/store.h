@@ -12,6 +12,7 @@
 
 #include <sqlite3.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 struct error;
 
@@ -44,5 +45,8 @@ void store_rollback(struct store *s);
 
 /* The random id of this database (table meta), written into every job.json. Belongs to s. */
 const char *store_database_id(struct store *s, struct error *err);
+
+/* When this database was made; INT64_MAX when it does not say. */
+int64_t store_created_ms(struct store *s);
 
 #endif

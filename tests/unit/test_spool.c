@@ -42,12 +42,15 @@ static size_t sweep(const struct fixture *f)
 static void a_snapshot_without_a_row_goes_after_a_day(void **state)
 {
 	struct fixture *f = *state;
+	char *lost = snapshot(f, "01900000-0000-7000-8000-000000000004", 9 * DAY_MS);
 	char *old = snapshot(f, "01900000-0000-7000-8000-000000000001", 25 * DAY_MS / 24);
 	char *young = snapshot(f, "01900000-0000-7000-8000-000000000002", 23 * DAY_MS / 24);
 	char *future = snapshot(f, "01900000-0000-7000-8000-000000000003", -30 * DAY_MS);
 	char *other = snapshot(f, "mine", 30 * DAY_MS);
 
+	fixture_exec(f->s->db, "UPDATE meta SET value = value - 3 * 86400000 WHERE key = 'created_ms'");
 	assert_int_equal(sweep(f), 1);
+	assert_swept(lost, false); /* its database was lost */
 	assert_swept(old, true);
 	assert_swept(young, false);
 	assert_swept(future, false);
