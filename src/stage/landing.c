@@ -40,7 +40,7 @@ struct landing_file {
 /* "WHAT 'PATH': REASON"; a link in the way is told as such. */
 static int fail(struct error *err, const char *what, const char *path, int errnum)
 {
-	char *shown = vis(path);
+	char *shown = vis_head(path, VIS_PATH);
 
 	if (errnum == ELOOP || errnum == ENOTDIR)
 		error_set(err, ERROR_STORE, "%s '%s': a symbolic link or a file stands in its way here, and is not followed", what, shown);
@@ -424,7 +424,7 @@ int landing_finish(struct landing_file *f, bool executable, int64_t mtime, struc
 
 	digest_finish_hex(f->digest, hex);
 	if (f->have != f->size || strcmp(hex, f->sha256) != 0) {
-		char *shown = vis(f->path);
+		char *shown = vis_head(f->path, VIS_PATH);
 
 		unlinkat(f->l->partial, f->name, 0);
 		error_set(err, ERROR_CHECKSUM, "'%s' is not what was announced (sha256)", shown);

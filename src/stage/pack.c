@@ -89,7 +89,7 @@ static struct archive *open_archive(struct pack *p)
 
 static int entry_error(const struct pack *p, const char *path, const char *why, struct error *err)
 {
-	char *dir = vis(p->src->name), *shown = vis(path);
+	char *dir = vis_head(p->src->name, VIS_PATH), *shown = vis_head(path, VIS_PATH);
 
 	error_set(err, ERROR_SPEC, "code '%s': '%s' %s", dir, shown, why);
 	free(dir);

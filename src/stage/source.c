@@ -20,7 +20,9 @@
 #include "util/xalloc.h"
 
 enum {
-	MAX_PROBLEMS = 10, /* told by name */
+	MAX_PROBLEMS = 10, /* told by name, and as many as an error's text has room for */
+	MAX_TOLD = 700,    /* bytes of them */
+	MAX_DETAIL = 128,  /* bytes shown of what stands beside a path */
 	MAX_HOPS = 40,     /* links in one path, as Linux allows */
 };
 
@@ -38,7 +40,7 @@ struct walk {
 	size_t cap_places;
 	int top;
 	struct strbuf problems;
-	size_t nproblems;
+	size_t nproblems, ntold;
 };
 
 void source_release(struct source *src)
@@ -225,17 +227,17 @@ const struct source_ignored *source_find_ignored(const struct source *src, const
 
 static void refuse(struct walk *w, const char *path, const char *why, const char *detail)
 {
-	if (++w->nproblems > MAX_PROBLEMS)
-		return;
-	strbuf_addstr(&w->problems, w->problems.len ? "\n'" : "'");
-	vis_add(&w->problems, path, strnlen(path, 256));
-	strbuf_addstr(&w->problems, strlen(path) > 256 ? "...' " : "' ");
-	strbuf_addstr(&w->problems, why);
-	if (detail) {
-		strbuf_addstr(&w->problems, " '");
-		vis_add(&w->problems, detail, strlen(detail));
-		strbuf_addch(&w->problems, '\'');
+	char *shown = vis_head(path, VIS_PATH), *more = detail ? vis_head(detail, MAX_DETAIL) : NULL;
+	char *line = more ? xasprintf("'%s' %s '%s'", shown, why, more) : xasprintf("'%s' %s", shown, why);
+
+	w->nproblems++;
+	if (w->ntold < MAX_PROBLEMS && (w->ntold == 0 || w->problems.len + strlen(line) < MAX_TOLD)) {
+		strbuf_addf(&w->problems, "%s%s", w->ntold ? "\n" : "", line);
+		w->ntold++;
 	}
+	free(line);
+	free(more);
+	free(shown);
 }
 
 static void refuse_errno(struct walk *w, const char *path, int errnum)
@@ -397,10 +399,10 @@ static void check_links(struct walk *w)
 
 static int report(struct walk *w, struct error *err)
 {
-	char *dir = vis(w->src->name);
+	char *dir = vis_head(w->src->name, MAX_DETAIL);
 
-	if (w->nproblems > MAX_PROBLEMS)
-		strbuf_addf(&w->problems, "\nand %zu more", w->nproblems - MAX_PROBLEMS);
+	if (w->nproblems > w->ntold)
+		strbuf_addf(&w->problems, "\nand %zu more", w->nproblems - w->ntold);
 	if (w->nproblems == 1)
 		error_set(err, ERROR_SPEC, "code '%s': %s", dir, w->problems.buf);
 	else if (w->nproblems > 1)

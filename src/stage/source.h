@@ -4,7 +4,8 @@
  * Walked with openat and O_NOFOLLOW, in byte order of the path, so that the same tree gives the
  * same list.  `.git` is never sent, at any depth.  Symbolic links that stay inside are kept, dangling ones too;
  * links that leave the tree (also by way of other links), absolute links, devices, sockets, fifos, unreadable
- * files and paths past SOURCE_MAX_PATH are refused by name (SPEC, all of them up to ten, one a line).
+ * files and paths past SOURCE_MAX_PATH are refused by name (SPEC, up to ten of them, one a line, as many as there is room for; the
+ * others are counted).
  *
  * What the tree's ignore files name (stage/ignore.h) is not in the list, whatever it is, and a directory they name is not
  * entered.

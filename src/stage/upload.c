@@ -73,7 +73,7 @@ void upload_free(struct upload *u)
 
 static int changed(const struct upload *u, const char *how, struct error *err)
 {
-	char *path = vis(u->path);
+	char *path = vis_head(u->path, VIS_PATH);
 
 	error_set(err, ERROR_SPEC, "'%s' changed since submit: %s", path, how);
 	free(path);
@@ -83,7 +83,7 @@ static int changed(const struct upload *u, const char *how, struct error *err)
 static int unreadable(const struct upload *u, struct error *err)
 {
 	int errnum = errno;
-	char *path = vis(u->path);
+	char *path = vis_head(u->path, VIS_PATH);
 
 	error_errno(err, ERROR_STORE, errnum, "cannot read '%s'", path);
 	free(path);

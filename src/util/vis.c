@@ -85,3 +85,19 @@ char *vis(const char *s)
 	vis_add(&sb, s, strlen(s));
 	return strbuf_detach(&sb, NULL);
 }
+
+char *vis_head(const char *s, size_t max)
+{
+	struct strbuf sb = STRBUF_INIT;
+	size_t n = strnlen(s, max);
+
+	for (;; n -= n / 16 + 1) {
+		vis_add(&sb, s, n);
+		if (sb.len <= max)
+			break;
+		strbuf_reset(&sb);
+	}
+	if (s[n])
+		strbuf_addstr(&sb, "...");
+	return strbuf_detach(&sb, NULL);
+}

@@ -14,6 +14,11 @@ struct strbuf;
 void vis_add(struct strbuf *sb, const void *p, size_t n);
 char *vis(const char *s); /* new */
 
+/* The same, as much of it as is at most max bytes when it is shown; then "..." where there is more.  For what is
+   put into an error of bounded length beside a reason. */
+char *vis_head(const char *s, size_t max); /* new */
+enum { VIS_PATH = 256 }; /* max, for a path */
+
 /* The same, but newline and backslash stay: for log text shown on a terminal. */
 void vis_add_text(struct strbuf *sb, const void *p, size_t n);
 

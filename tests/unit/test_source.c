@@ -259,6 +259,26 @@ static void ten_problems_are_told_and_the_rest_counted(void **state)
 	assert_non_null(strstr(err.text, "\nand 4 more"));
 }
 
+/* The text of an error is bounded; what a name needs of it must not push out the reason, or the count of the others. */
+static void long_names_leave_room_for_the_reason(void **state)
+{
+	char name[256];
+
+	(void)state;
+	memset(name, '\001', 255);
+	name[255] = '\0';
+	assert_int_equal(mkfifo(tree_path(dir, name), 0600), 0);
+	assert_refused("\\x01...' is a fifo");
+	for (int i = 0; i < 9; i++) {
+		name[0] = (char)('a' + i);
+		assert_int_equal(mkfifo(tree_path(dir, name), 0600), 0);
+	}
+	error_clear(&err);
+	assert_refused("10 entries cannot be sent");
+	assert_non_null(strstr(err.text, "...' is a fifo\n"));
+	assert_non_null(strstr(err.text, "\nand 8 more"));
+}
+
 static void too_long_path_is_refused(void **state)
 {
 	char part[256], *was = getcwd(NULL, 0);
@@ -339,6 +359,7 @@ int main(void)
 		TEST(links_that_stay_inside_are_kept),
 		TEST(loops_of_links_end),
 		TEST(ten_problems_are_told_and_the_rest_counted),
+		TEST(long_names_leave_room_for_the_reason),
 		TEST(too_long_path_is_refused),
 		TEST(unreadable_file_is_refused_by_name),
 		TEST(openat_follows_no_link),

@@ -149,6 +149,26 @@ static void a_string_is_made_visible(void **state)
 	free(s);
 }
 
+static void the_head_of_a_string_is_bounded_as_it_is_shown(void **state)
+{
+	static const struct {
+		const char *in;
+		size_t max;
+		const char *want;
+	} cases[] = {
+		{ "", 0, "" },       { "a", 0, "..." },         { "abc", 3, "abc" },        { "abcd", 3, "abc..." },
+		{ "\n", 2, "\\n" }, { "\001x", 4, "\\x01..." }, { "\001x", 5, "\\x01x" }, { "\001\001", 7, "\\x01..." },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		char *got = vis_head(cases[i].in, cases[i].max);
+
+		assert_string_equal(got, cases[i].want);
+		free(got);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -157,6 +177,7 @@ int main(void)
 		cmocka_unit_test(random_bytes_become_one_harmless_line_and_come_back),
 		cmocka_unit_test(text_keeps_its_lines_and_backslashes),
 		cmocka_unit_test(a_string_is_made_visible),
+		cmocka_unit_test(the_head_of_a_string_is_bounded_as_it_is_shown),
 	};
 
 	return cmocka_run_group_tests_name("vis", tests, NULL, NULL);
