@@ -32,7 +32,7 @@ static int judge(const struct fetch *f, const struct job *job, struct error *err
 	if (!worst)
 		return f->incomplete ? error_set(err, ERROR_JOB, "job %lld: not all could be looked at: %s", (long long)job->number, f->incomplete)
 				     : 0;
-	shown = vis(worst->entry->path);
+	shown = vis_head(worst->entry->path, VIS_PATH);
 	if (failed > 1)
 		error_set(err, ERROR_JOB, "job %lld: %zu files could not be had, '%s': %s", (long long)job->number, failed, shown,
 			  worst->why ? worst->why : "it is still being written");
