@@ -12,6 +12,7 @@
 #include "config/spec.h"
 #include "stage/manifest.h"
 #include "util/error.h"
+#include "util/fsutil.h"
 #include "util/path.h"
 #include "util/strbuf.h"
 #include "util/vis.h"
@@ -85,7 +86,7 @@ static int look(struct input *in, const char *path, struct error *err)
 		goto out;
 	}
 	in->size = st.st_size;
-	in->mtime_ns = st.st_mtim.tv_sec < 0 ? -1 : (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
+	in->mtime_ns = st.st_mtim.tv_sec < 0 ? -1 : fsutil_mtime_ns(&st);
 	in->is_program = st.st_mode & S_IXUSR;
 	rc = 0;
 out:

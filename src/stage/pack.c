@@ -134,8 +134,7 @@ static void list(struct pack *p, const struct source_entry *e, const char *sha25
 
 static bool is_as_listed(const struct source_entry *e, const struct stat *st)
 {
-	return S_ISREG(st->st_mode) && st->st_size == e->size &&
-	       (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec == e->mtime_ns;
+	return S_ISREG(st->st_mode) && st->st_size == e->size && fsutil_mtime_ns(st) == e->mtime_ns;
 }
 
 /* The bytes of an open file, exactly as many as were listed. */

@@ -13,6 +13,7 @@
 
 #include "stage/ignore.h"
 #include "util/error.h"
+#include "util/fsutil.h"
 #include "util/signals.h"
 #include "util/strbuf.h"
 #include "util/strvec.h"
@@ -322,7 +323,7 @@ static void add_entry(struct walk *w, int dirfd, const char *dir, const struct p
 		return;
 	e.path = *dir ? xasprintf("%s/%s", dir, name) : xstrdup(name);
 	e.mode = st.st_mode;
-	e.mtime_ns = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
+	e.mtime_ns = fsutil_mtime_ns(&st);
 	if (leave_out(w, here, e.path, S_ISDIR(st.st_mode), &in))
 		goto refused;
 	if (strlen(e.path) > SOURCE_MAX_PATH) {

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "util/error.h"
+#include "util/fsutil.h"
 #include "util/vis.h"
 #include "util/xalloc.h"
 
@@ -90,11 +91,6 @@ static int unreadable(const struct upload *u, struct error *err)
 	return -1;
 }
 
-static int64_t mtime_ns(const struct stat *st)
-{
-	return (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec;
-}
-
 static int open_file(struct upload *u, struct error *err)
 {
 	/* O_NONBLOCK: a fifo that took the file's place must not hold us */
@@ -109,7 +105,7 @@ static int open_file(struct upload *u, struct error *err)
 		return changed(u, "it is not a regular file", err);
 	if (u->size >= 0 && u->first.st_size != u->size)
 		return changed(u, "its size is another", err);
-	if (u->mtime_ns >= 0 && mtime_ns(&u->first) != u->mtime_ns)
+	if (u->mtime_ns >= 0 && fsutil_mtime_ns(&u->first) != u->mtime_ns)
 		return changed(u, "its time of modification is another", err);
 	return 0;
 }
@@ -122,7 +118,7 @@ static int check_file(struct upload *u, struct error *err)
 	if (fstat(u->fd, &st) != 0)
 		return unreadable(u, err);
 	if (u->bytes != u->first.st_size || st.st_size != u->first.st_size ||
-	    mtime_ns(&st) != mtime_ns(&u->first))
+	    fsutil_mtime_ns(&st) != fsutil_mtime_ns(&u->first))
 		return changed(u, "it was written to while it was sent", err);
 	close_file(u);
 	return 0;

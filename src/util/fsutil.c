@@ -237,6 +237,16 @@ static const char *home(void)
 	return s && *s ? s : NULL;
 }
 
+int64_t fsutil_mtime_ns(const struct stat *st)
+{
+	int64_t ns;
+
+	if (__builtin_mul_overflow((int64_t)st->st_mtim.tv_sec, 1000000000, &ns) ||
+	    __builtin_add_overflow(ns, st->st_mtim.tv_nsec, &ns))
+		return st->st_mtim.tv_sec < 0 ? INT64_MIN : INT64_MAX;
+	return ns;
+}
+
 char *fsutil_expand(const char *path, const char *base)
 {
 	char *cwd, *joined;

@@ -7,9 +7,11 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 struct error;
+struct stat;
 struct strbuf;
 
 /* Append the file to sb.  More than `cap` bytes is an error.  A missing file is ERROR_NOT_FOUND. */
@@ -32,6 +34,10 @@ int fsutil_remove_tree(const char *path, struct error *err);
 
 /* write(2) all of it, through EINTR and short writes; 0 or -1 with errno. */
 int fsutil_write_all(int fd, const void *data, size_t n);
+
+/* When it was modified, in nanoseconds since 1970; what 64 bits do not hold (a file system's times may lie beyond 1677 and 2262) is
+   the nearest that they do. */
+int64_t fsutil_mtime_ns(const struct stat *st);
 
 /* "~" and "~/x" by $HOME where that is set; other paths relative to base (NULL: the working directory) are joined
    with it.  New string; nothing is resolved. */

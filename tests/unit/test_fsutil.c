@@ -416,6 +416,30 @@ static void expand_expect(const char *path, const char *base, const char *want)
 	free(got);
 }
 
+static void times_that_64_bits_do_not_hold_are_the_nearest_that_they_do(void **state)
+{
+	static const struct {
+		time_t s;
+		long ns;
+		int64_t want;
+	} cases[] = {
+		{ 0, 0, 0 },
+		{ 1, 999999999, 1999999999 },
+		{ -1, 5, -999999995 },
+		{ 9223372036, 854775807, INT64_MAX },
+		{ 9223372036, 854775808, INT64_MAX },
+		{ 10413792000, 0, INT64_MAX },
+		{ -9223372037, 0, INT64_MIN },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct stat st = { .st_mtim = { cases[i].s, cases[i].ns } };
+
+		assert_true(fsutil_mtime_ns(&st) == cases[i].want);
+	}
+}
+
 static void a_tilde_is_the_home_directory(void **state)
 {
 	char *home = xstrdup_null(getenv("HOME")), *cwd = getcwd(NULL, 0), *want;
@@ -495,6 +519,7 @@ int main(void)
 		cmocka_unit_test(a_deep_tree_is_removed),
 		cmocka_unit_test(read_only_directories_are_removed_and_those_of_others_named),
 		cmocka_unit_test(a_write_goes_through_signals_and_short_writes),
+		cmocka_unit_test(times_that_64_bits_do_not_hold_are_the_nearest_that_they_do),
 		cmocka_unit_test(a_tilde_is_the_home_directory),
 		cmocka_unit_test(directories_follow_the_xdg_specification),
 	};
