@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -19,9 +20,10 @@ enum {
 	MAX_INPUTS = 128 << 20,
 };
 
-enum { TAIL_MANIFEST, TAIL_NAMES, TAIL_ODD, TAIL_SUMS };
+enum { TAIL_MANIFEST, TAIL_NAMES, TAIL_ODD, TAIL_SUMS, TAIL_OBJECTS, TAIL_PLACES };
 
-static const char *const tail_names[PLAN_TAIL] = { "tree/.kedge/manifest", "names", "odd", "sums" };
+static const char *const tail_names[PLAN_TAIL] = { "tree/.kedge/manifest", "names", "odd", "sums", "objects",
+							 "places" };
 
 /* Of every tree, in the order in which they can be made. */
 static const char *const directories[] = {
@@ -39,6 +41,8 @@ void plan_release(struct plan *p)
 	}
 	free(p->uploads);
 	free(p->puts);
+	free(p->whose);
+	free(p->objects);
 	free(p->order);
 	free(p->incoming);
 	strvec_release(&p->paths);
@@ -140,6 +144,13 @@ static void put_upload(struct plan *p, const char *name, mode_t mode, struct upl
 	p->bytes += bytes;
 }
 
+static void put_object(struct plan *p, const char *name, bool is_program, struct upload *u, int64_t size)
+{
+	p->objects[p->n_objects++] = (struct plan_object){ .size = size, .is_program = is_program };
+	p->whose[p->n_puts] = p->n_objects;
+	put_upload(p, name, is_program ? 0700 : 0600, u, size);
+}
+
 /* The directories of a nested name below data/ or models/, unless the one before it had the same. */
 static void put_parents(struct plan *p, const struct input *in, const struct input *before)
 {
@@ -172,8 +183,7 @@ static void put_inputs(struct plan *p)
 		char *name = xasprintf("tree/%s/%s", inputs_directory(in), in->name);
 
 		put_parents(p, in, i ? in - 1 : NULL);
-		put_upload(p, name, in->is_program ? 0700 : 0600, upload_file(in->source, in->size, in->mtime_ns),
-			   in->size);
+		put_object(p, name, in->is_program, upload_file(in->source, in->size, in->mtime_ns), in->size);
 		free(name);
 	}
 }
@@ -181,18 +191,23 @@ static void put_inputs(struct plan *p)
 static void lay_out(struct plan *p)
 {
 	const size_t n_dirs = sizeof directories / sizeof *directories;
+	const size_t max = n_dirs + count_parents(&p->inputs) + p->inputs.n + 3;
 	char *pack = path_join(p->job->spool, "code.tar");
 
-	p->puts = xcalloc(n_dirs + count_parents(&p->inputs) + p->inputs.n + 3, sizeof *p->puts);
+	p->puts = xcalloc(max, sizeof *p->puts);
+	p->whose = xcalloc(max, sizeof *p->whose);
+	p->objects = xcalloc(p->inputs.n + 1, sizeof *p->objects);
 	p->uploads = xcalloc(p->inputs.n + 3, sizeof *p->uploads);
 	for (size_t i = 0; i < n_dirs; i++)
 		put_directory(p, directories[i]);
-	put_upload(p, "pack", 0600, upload_file(pack, p->inputs.pack_bytes, -1), p->inputs.pack_bytes);
+	put_object(p, "pack", false, upload_file(pack, p->inputs.pack_bytes, -1), p->inputs.pack_bytes);
+	memcpy(p->objects[0].sha256, p->inputs.pack_sha256, sizeof p->objects[0].sha256);
 	put_inputs(p);
 	put_upload(p, "tree/run.sh", 0700, upload_buffer(p->job->run_sh, strlen(p->job->run_sh)),
 		   (int64_t)strlen(p->job->run_sh));
 	put_upload(p, "tree/.kedge/job.json", 0600, upload_buffer(p->job->job_json, strlen(p->job->job_json)),
 		   (int64_t)strlen(p->job->job_json));
+	p->all_bytes = p->bytes;
 	free(pack);
 }
 
@@ -227,11 +242,45 @@ failed:
 	return -1;
 }
 
+/* --- what is sent ----------------------------------------------------------- */
+
+void plan_set_cached(struct plan *p, size_t object)
+{
+	assert(!p->objects[object].cached);
+	p->objects[object].cached = true;
+	p->bytes -= p->objects[object].size;
+}
+
+size_t plan_add_puts(const struct plan *p, struct sftp_put *puts)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < p->n_puts; i++)
+		if (!p->whose[i] || !p->objects[p->whose[i] - 1].cached)
+			puts[n++] = p->puts[i];
+	return n;
+}
+
+void plan_sent_sha256(const struct plan *p, size_t object, char hex[DIGEST_HEX + 1])
+{
+	assert(upload_is_done(p->uploads[object]));
+	upload_sha256(p->uploads[object], hex);
+}
+
+void plan_key(const struct plan_object *o, char key[PLAN_KEY])
+{
+	assert(o->sha256[0]);
+	snprintf(key, PLAN_KEY, "%s%s", o->sha256, o->is_program ? ".x" : "");
+}
+
 /* --- what is verified ------------------------------------------------------- */
 
 bool plan_is_known(const struct plan *p)
 {
-	return p->inputs.n == 0;
+	for (size_t i = 1; i < p->n_objects; i++)
+		if (!p->objects[i].cached || !p->objects[i].sha256[0])
+			return false;
+	return true;
 }
 
 static void list_buffer(struct plan *p, const char *text, unsigned mode, const char *path)
@@ -242,31 +291,46 @@ static void list_buffer(struct plan *p, const char *text, unsigned mode, const c
 	manifest_add(&p->manifest, hex, (int64_t)strlen(text), mode, path);
 }
 
-static void list_all(struct plan *p)
+/* The hash of what was sent is the one that counts. */
+static void list_inputs(struct plan *p, struct strvec *cached)
+{
+	for (size_t i = 0; i < p->inputs.n; i++) {
+		const struct input *in = &p->inputs.v[i];
+		struct plan_object *o = &p->objects[1 + i];
+		char *path = xasprintf("%s/%s", inputs_directory(in), in->name);
+
+		if (o->cached)
+			strvec_push(cached, path);
+		else
+			plan_sent_sha256(p, 1 + i, o->sha256);
+		manifest_add(&p->manifest, o->sha256, o->size, in->is_program ? 0100500 : 0100400, path);
+		free(path);
+	}
+	strvec_sort(cached);
+}
+
+static void list_all(struct plan *p, struct strvec *cached)
 {
 	list_buffer(p, p->job->run_sh, 0100700, "run.sh");
 	list_buffer(p, p->job->job_json, 0100600, ".kedge/job.json");
-	for (size_t i = 0; i < p->inputs.n; i++) {
-		const struct input *in = &p->inputs.v[i];
-		const struct upload *u = p->uploads[1 + i];
-		char *path = xasprintf("%s/%s", inputs_directory(in), in->name);
-		char hex[DIGEST_HEX + 1];
-
-		assert(upload_is_done(u));
-		upload_sha256(u, hex);
-		manifest_add(&p->manifest, hex, upload_bytes(u), in->is_program ? 0100500 : 0100400, path);
-		free(path);
-	}
+	list_inputs(p, cached);
 	manifest_sort(&p->manifest);
 }
 
-/* Append the regular files whose names hold a newline, or those whose names do not. */
-static void add_names(struct plan *p, bool odd, struct strbuf *names)
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* Append the regular files whose names hold a newline, or those whose names do not; without those from the cache, which
+   were hashed when they were put there. */
+static void add_names(struct plan *p, bool odd, const struct strvec *cached, struct strbuf *names)
 {
 	for (size_t i = 0; i < p->manifest.n; i++) {
 		const struct manifest_entry *e = &p->manifest.v[i];
 
-		if (!S_ISREG(e->mode) || !!strchr(e->path, '\n') != odd)
+		if (!S_ISREG(e->mode) || !!strchr(e->path, '\n') != odd ||
+		    bsearch(&e->path, cached->v, cached->n, sizeof *cached->v, compare_names))
 			continue;
 		p->order[p->n_order++] = e;
 		strbuf_add(names, e->path, strlen(e->path) + 1);
@@ -274,18 +338,40 @@ static void add_names(struct plan *p, bool odd, struct strbuf *names)
 	}
 }
 
+static void add_objects(struct plan *p)
+{
+	char key[PLAN_KEY];
+
+	for (size_t i = 0; i < p->n_puts; i++) {
+		const struct plan_object *o;
+
+		if (!p->whose[i])
+			continue;
+		o = &p->objects[p->whose[i] - 1];
+		plan_key(o, key);
+		strbuf_addf(&p->tail_text[TAIL_OBJECTS], "%s %lld %s\n", key, (long long)o->size,
+			    o->cached ? "cached" : "sent");
+		strbuf_add(&p->tail_text[TAIL_PLACES], p->puts[i].path + strlen(p->incoming) + 1,
+			   strlen(p->puts[i].path) - strlen(p->incoming));
+	}
+}
+
 void plan_finish(struct plan *p)
 {
+	struct strvec cached = STRVEC_INIT;
+
 	if (p->finished)
 		return;
 	p->finished = true;
-	list_all(p);
+	list_all(p, &cached);
 	p->order = xcalloc(p->manifest.n, sizeof *p->order);
 	for (size_t i = 0; i < PLAN_TAIL; i++)
 		strbuf_init(&p->tail_text[i]);
 	manifest_format(&p->manifest, &p->tail_text[TAIL_MANIFEST]);
-	add_names(p, false, &p->tail_text[TAIL_NAMES]);
-	add_names(p, true, &p->tail_text[TAIL_ODD]);
+	add_names(p, false, &cached, &p->tail_text[TAIL_NAMES]);
+	add_names(p, true, &cached, &p->tail_text[TAIL_ODD]);
+	add_objects(p);
+	strvec_release(&cached);
 	for (size_t i = 0; i < PLAN_TAIL; i++) {
 		const struct strbuf *text = &p->tail_text[i];
 
@@ -300,7 +386,9 @@ int plan_check_sent(const struct plan *p, struct error *err)
 {
 	char hex[DIGEST_HEX + 1];
 
-	upload_sha256(p->uploads[0], hex);
+	if (p->objects[0].cached)
+		return 0;
+	plan_sent_sha256(p, 0, hex);
 	if (strcmp(hex, p->inputs.pack_sha256) == 0)
 		return 0;
 	error_set(err, ERROR_STORE, "the pack is not what was packed at submit");
@@ -331,12 +419,16 @@ static void add_count(struct strbuf *out, size_t n, bool matters)
 
 void plan_add_words(const struct plan *p, struct strbuf *out)
 {
-	static const int hashed[] = { TAIL_NAMES, TAIL_ODD, TAIL_SUMS, TAIL_MANIFEST };
+	static const int hashed[] = { TAIL_NAMES, TAIL_ODD, TAIL_SUMS, TAIL_MANIFEST, TAIL_OBJECTS, TAIL_PLACES };
 	char hex[DIGEST_HEX + 1];
+	size_t cached = 0;
 
 	add_count(out, p->dirs, p->empty_dirs > 0);
 	add_count(out, p->links, p->links > 0);
 	add_count(out, p->inputs.n, p->inputs.n > 0);
+	for (size_t i = 0; i < p->n_objects; i++)
+		cached += p->objects[i].cached;
+	add_count(out, cached, cached > 0);
 	strbuf_addstr(out, p->inputs.pack_sha256);
 	for (size_t i = 0; i < sizeof hashed / sizeof *hashed; i++) {
 		const struct strbuf *text = &p->tail_text[hashed[i]];

@@ -19,7 +19,15 @@ struct error;
 struct stage_job;
 struct upload;
 
-enum { PLAN_TAIL = 4 };
+enum { PLAN_TAIL = 6 };
+
+/* A file that other jobs may have in common: the pack, a data or model file. */
+struct plan_object {
+	char sha256[DIGEST_HEX + 1]; /* "": not known before it is sent */
+	int64_t size;
+	bool is_program;
+	bool cached; /* not sent: the far side has it */
+};
 
 struct plan {
 	const struct stage_job *job;
@@ -31,19 +39,33 @@ struct plan {
 	size_t n_order;
 	struct sftp_put *puts;   /* directories, and files whose hashes become known while they are sent */
 	size_t n_puts;
+	size_t *whose;           /* of puts: 1 + the object it sends, 0: none */
+	struct plan_object *objects; /* [0] the pack, [1 + i] input i */
+	size_t n_objects;
 	struct sftp_put tail[PLAN_TAIL]; /* what tells those hashes; after plan_finish */
 	struct upload *tail_uploads[PLAN_TAIL];
 	struct upload **uploads; /* [0] the pack, [1 + i] input i, and two more */
 	size_t n_uploads;
 	struct strvec paths;     /* of puts */
 	struct strbuf tail_text[PLAN_TAIL];
-	int64_t bytes;           /* of puts */
+	int64_t bytes;           /* of puts that are sent */
+	int64_t all_bytes;       /* the same if everything were sent */
 	bool finished;
 };
 
 /* Read the snapshot and lay out the upload.  root: as SFTP names it.  On failure *out is released. */
 int plan_make(const struct stage_job *job, const char *root, struct plan *out, struct error *err);
 void plan_release(struct plan *p);
+
+/* Leave an object out of what is sent, its hash set or set later; before anything is sent. */
+void plan_set_cached(struct plan *p, size_t object);
+/* Append what is sent to puts; how many. */
+size_t plan_add_puts(const struct plan *p, struct sftp_put *puts);
+/* The SHA-256 of an object that was sent. */
+void plan_sent_sha256(const struct plan *p, size_t object, char hex[DIGEST_HEX + 1]);
+/* The name of an object in the cache, its hash known: the hash, and ".x" for a program. */
+enum { PLAN_KEY = DIGEST_HEX + 3 };
+void plan_key(const struct plan_object *o, char key[PLAN_KEY]);
 
 /* Are the hashes known before anything is sent? */
 bool plan_is_known(const struct plan *p);
@@ -57,7 +79,7 @@ int64_t plan_bytes(const struct plan *p); /* all that goes over the wire; after 
 /* The far side's name for the index-th file (from 0), below tree/. */
 const char *plan_name(const struct plan *p, size_t index);
 
-/* Append the words that describe it in the body of stage.sh: DIRS LINKS INPUTS ("-": none to look for) and five
+/* Append the words that describe it in the body of stage.sh: DIRS LINKS INPUTS CACHED ("-": none to look for) and seven
    hashes. */
 void plan_add_words(const struct plan *p, struct strbuf *out);
 

@@ -43,10 +43,8 @@ static int send_batch(struct staging *st, struct staging_item *const *items, siz
 
 		if (items[i]->state != STAGING_WAITING)
 			continue;
-		if (!only_tails) {
-			memcpy(puts + n_puts, p->puts, p->n_puts * sizeof *puts);
-			n_puts += p->n_puts;
-		}
+		if (!only_tails)
+			n_puts += plan_add_puts(p, puts + n_puts);
 		if (plan_is_known(p) == only_tails)
 			continue;
 		plan_finish(p);

@@ -9,8 +9,10 @@
 #include "stage/site.h"
 #include "stage/staging.h"
 #include "stage/verdict.h"
+#include "template/builtin.h"
 #include "transport/sftp.h"
 #include "util/units.h"
+#include "util/vars.h"
 #include "util/vis.h"
 #include "util/xalloc.h"
 
@@ -146,10 +148,12 @@ static int verify(struct staging *st, enum staging_state state, struct error *er
 	struct staging_item **items = xcalloc(st->n, sizeof *items);
 	struct verdict *verdicts = xcalloc(st->n, sizeof *verdicts);
 	struct error why = { ERROR_NONE, "" };
+	struct vars vars = VARS_INIT;
 	int64_t extra_ms = 0;
 	size_t n = 0;
 	int rc = -1, status = 0;
 
+	vars_set(&vars, "cache_lib", template_builtin("remote/cache_lib.sh"));
 	for (size_t i = 0; i < st->n; i++) {
 		struct staging_item *it = &st->v[i];
 
@@ -159,9 +163,9 @@ static int verify(struct staging *st, enum staging_state state, struct error *er
 		strbuf_addf(&body, "%s %s ", it->job->job_id, state == STAGING_SENT ? "check" : "finish");
 		plan_add_words(&it->plan, &body);
 		strbuf_addch(&body, '\n');
-		extra_ms += it->plan.bytes / BYTES_PER_MS + (int64_t)it->plan.manifest.n * FILE_MS;
+		extra_ms += it->plan.all_bytes / BYTES_PER_MS + (int64_t)it->plan.manifest.n * FILE_MS;
 	}
-	if (n && site_script(st->site, "stage.sh", NULL, body.buf, extra_ms, &status, &reply, &said, &why) != 0) {
+	if (n && site_script(st->site, "stage.sh", &vars, body.buf, extra_ms, &status, &reply, &said, &why) != 0) {
 		if (error_is_unknown(why.kind)) {
 			staging_unknown(&why, err);
 			goto out;
@@ -175,6 +179,7 @@ static int verify(struct staging *st, enum staging_state state, struct error *er
 		take_verdict(st, items[i], &verdicts[i]);
 	rc = 0;
 out:
+	vars_release(&vars);
 	strbuf_release(&body);
 	strbuf_release(&reply);
 	strbuf_release(&said);

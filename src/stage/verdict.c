@@ -107,6 +107,7 @@ static const struct {
 	{ " bad gone", VERDICT_GONE, parse_nothing },
 	{ " bad busy", VERDICT_BUSY, parse_nothing },
 	{ " bad exists", VERDICT_EXISTS, parse_nothing },
+	{ " bad miss", VERDICT_MISS, parse_nothing },
 	{ " bad tool", VERDICT_TOOL, parse_word },
 	{ " bad io", VERDICT_IO, parse_io },
 };

@@ -8,6 +8,7 @@
  *   JOB_ID bad sent NAME               a file beside the tree arrived altered
  *   JOB_ID bad count WHAT SEEN
  *   JOB_ID bad gone | busy | exists    the upload is not there | is being verified | something else has its name
+ *   JOB_ID bad miss                    what should come out of the cache is not there as it was
  *   JOB_ID bad tool NAME               which is missing
  *   JOB_ID bad io FREE TOTAL UID TEXT  of the root's file system, in KiB; "-": unknown
  */
@@ -29,6 +30,7 @@ enum verdict_kind {
 	VERDICT_GONE,
 	VERDICT_BUSY,
 	VERDICT_EXISTS,
+	VERDICT_MISS,
 	VERDICT_TOOL,
 	VERDICT_IO,
 };

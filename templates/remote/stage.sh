@@ -6,6 +6,9 @@
 kedge_newline='
 '
 {{{hash_lib}}}
+{{{cache_lib}}}
+# shellcheck disable=SC2090
+export kedge_hash kedge_cache
 
 bad() { printf '%s bad %s\n' "$id" "$1"; }
 
@@ -52,21 +55,58 @@ compare() {
 
 # What was sent beside the tree.
 check_sent() {
-	kedge_got=$(eval "$kedge_hash pack names odd sums tree/.kedge/manifest" 2> /dev/null |
+	kedge_got=$(eval "$kedge_hash names odd sums tree/.kedge/manifest objects places" 2> /dev/null |
 		awk '{ sub(/^\\/, ""); print substr($0, 1, 64) }')
-	for kedge_name in pack names odd sums manifest; do
+	for kedge_name in names odd sums manifest objects places; do
 		[ "${kedge_got%%"$kedge_newline"*}" = "${sums%% *}" ] || { bad "sent $kedge_name"; return 1; }
 		kedge_got=${kedge_got#*"$kedge_newline"}
 		sums=${sums#* }
 	done
 }
 
-unpack() {
+claim() {
 	command -v tar > /dev/null 2>&1 || { bad 'tool tar'; return 1; }
-	kedge_said=$(mkdir tree/code 2>&1) || {
-		if [ -d tree/code ]; then bad busy; else bad_io "$kedge_said"; fi
-		return 1
-	}
+	kedge_said=$(mkdir tree/code 2>&1) && return 0
+	if [ -d tree/code ]; then bad busy; else bad_io "$kedge_said"; fi
+	return 1
+}
+
+# each_object COMMANDS: for each object, with $key, $size, $how and the $place where it belongs.
+each_object() {
+	xargs -0 sh -c "for place do read -r key size how <&4 || exit 255; file=\$kedge_cache/\${key%\"\${key#??}\"}/\$key; $1; done" sh \
+		< places 4< objects
+}
+
+# What was not sent comes out of the cache, by a hard link; where there are no more of them as a copy, hashed anew.
+link_cached() {
+	[ "$cached" != - ] || return 0
+	if [ -n "$kedge_method" ]; then
+		kedge_want=$(awk '$3 == "cached" && !seen[$1]++ { print $1, $2 }' objects)
+		kedge_got=$(kedge_good "$kedge_want" | awk 'END { print NR }')
+		[ "$kedge_got" = "$(printf '%s\n' "$kedge_want" | awk 'END { print NR }')" ] &&
+			each_object '[ "$how" = cached ] || continue
+				ln -f "$file" "$place" && continue
+				rm -f "$place" && cp "$file" "$place" || exit 255
+				got=$(eval "$kedge_hash" < "$place")
+				[ "$(printf "%.64s" "${got#\\}")" = "${key%.x}" ] || exit 255' 2> /dev/null && return 0
+	fi
+	bad miss
+	return 1
+}
+
+# A pack that was altered in the cache is not found there a second time.
+check_pack() {
+	[ -n "$kedge_method" ] || return 0
+	kedge_got=$(eval "$kedge_hash" < pack 2> /dev/null)
+	case ${kedge_got#\\} in "$pack"*) return 0 ;; esac
+	read -r kedge_key kedge_size kedge_how < objects
+	[ "$kedge_how" = cached ] || { bad 'sent pack'; return 1; }
+	kedge_forget "$kedge_key"
+	bad miss
+	return 1
+}
+
+unpack() {
 	kedge_said=$(cd tree/code && tar -xof ../../pack 2>&1) || { bad_io "$kedge_said"; return 1; }
 }
 
@@ -94,6 +134,17 @@ protect() {
 	kedge_said=$(find tree/data tree/models -type f -exec chmod a-w '{}' + 2>&1) || { bad_io "$kedge_said"; return 1; }
 }
 
+# What was sent, and hashed here, gets its name in the cache, unless that is taken.  No name, no harm: it will be sent again.
+keep() {
+	{
+		chmod 400 pack &&
+			TZ=UTC0 find pack tree/data tree/models -type f -links 1 -exec touch -t 200001010000 '{}' + &&
+			each_object '[ "$how" = sent ] || continue
+				[ -d "${file%/*}" ] || mkdir -p "${file%/*}" || exit 255
+				[ -e "$file" ] || ln "$place" "$file" || :'
+	} > /dev/null 2>&1
+}
+
 # Never into a directory that is there: mv without -T only where it does not know -T.
 show() {
 	kedge_to=$root/$id
@@ -103,7 +154,7 @@ show() {
 		bad exists
 		return 1
 	else
-		rm -f pack names odd sums
+		rm -f pack names odd sums objects places
 		kedge_said=$(mv -T tree "$kedge_to" 2>&1) ||
 			{ [ ! -e "$kedge_to" ] && kedge_said=$(mv tree "$kedge_to" 2>&1); } ||
 			[ -d "$kedge_to/.kedge" ] || { bad_io "$kedge_said"; return 1; }
@@ -116,14 +167,17 @@ one() {
 	{ cd "$root/.kedge/incoming/$id" && [ -d tree ]; } 2> /dev/null || { bad gone; return; }
 	if [ "$mode" = check ]; then
 		[ -z "$kedge_method" ] || check_sent || return
-		unpack && check_count directories d "$dirs" && check_count links l "$links" || return
+		claim && link_cached && check_pack && unpack || return
+		check_count directories d "$dirs" && check_count links l "$links" || return
 		[ -n "$kedge_method" ] || { printf '%s unhashed\n' "$id"; return; }
 		check_hashes || return
 	fi
-	protect && show
+	protect || return
+	[ "$mode" != check ] || keep
+	show
 }
 
 kedge_choose
-while read -r id mode dirs links inputs sums <&3; do
+while read -r id mode dirs links inputs cached pack sums <&3; do
 	(one)
 done
