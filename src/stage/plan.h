@@ -16,6 +16,7 @@
 #include "util/strvec.h"
 
 struct error;
+struct object;
 struct stage_job;
 struct upload;
 
@@ -27,6 +28,7 @@ struct plan_object {
 	int64_t size;
 	bool is_program;
 	bool cached; /* not sent: the far side has it */
+	struct object *shared; /* stage_cache.c's */
 };
 
 struct plan {

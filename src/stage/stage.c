@@ -187,6 +187,7 @@ static void end(struct staging *st)
 {
 	for (size_t i = 0; i < st->n; i++)
 		plan_release(&st->v[i].plan);
+	objects_release(&st->objects);
 	free(st->v);
 }
 
@@ -195,7 +196,8 @@ static int run(struct staging *st, struct error *err)
 	if (find_present(st, err) != 0)
 		return -1;
 	make_plans(st);
-	if (staging_send(st, err) != 0 || staging_verify(st, err) != 0)
+	if (staging_ask(st, err) != 0 || staging_send(st, err) != 0 || staging_verify(st, err) != 0 ||
+	    staging_send_again(st, err) != 0 || staging_verify(st, err) != 0)
 		return -1;
 	discard_failed(st);
 	return 0;

@@ -6,7 +6,8 @@
  *
  * stage_jobs: below ROOT/.kedge/incoming/JOB_ID/ by SFTP (pipelined), unpacked and every byte hashed on the far side by remote/stage.sh, compared with
  * what was hashed here while sending, and then renamed to ROOT/JOB_ID in one step.  Nothing half-made is ever visible under that name,
- * and after a failure what arrived in incoming/ is removed as far as the cluster can be reached.
+ * and after a failure what arrived in incoming/ is removed as far as the cluster can be reached.  What the cluster's cache
+ * has is not sent, and what several of the jobs have in common is sent once.
  */
 #ifndef STAGE_STAGE_H
 #define STAGE_STAGE_H
@@ -40,7 +41,8 @@ struct stage_job {
 	bool begun;              /* something of it may be in incoming/ */
 	bool done;               /* the tree is there, verified */
 	struct error error;      /* why not */
-	int64_t files, bytes;    /* sent */
+	int64_t files;           /* of the tree */
+	int64_t bytes;           /* sent */
 	int64_t took_ms;
 	char verified_by[32];    /* "openssl", "sha256sum", ..., or "sftp": read back */
 };

@@ -45,7 +45,11 @@ static int send_batch(struct staging *st, struct staging_item *const *items, siz
 			continue;
 		if (!only_tails)
 			n_puts += plan_add_puts(p, puts + n_puts);
-		if (plan_is_known(p) == only_tails)
+		if (only_tails && staging_fill(items[i], err) != 0) {
+			free(puts);
+			return -1;
+		}
+		if (only_tails ? p->finished : !plan_is_known(p))
 			continue;
 		plan_finish(p);
 		memcpy(puts + n_puts, p->tail, sizeof p->tail);
@@ -62,7 +66,12 @@ static int send_files(struct staging *st, struct staging_item *const *items, siz
 {
 	for (size_t i = 0; i < n; i++)
 		items[i]->job->begun = true;
-	if (send_batch(st, items, n, false, err) != 0 || send_batch(st, items, n, true, err) != 0)
+	if (send_batch(st, items, n, false, err) != 0)
+		return -1;
+	for (size_t i = 0; i < n; i++)
+		if (items[i]->state == STAGING_WAITING)
+			staging_learn(items[i]);
+	if (send_batch(st, items, n, true, err) != 0)
 		return -1;
 	for (size_t i = 0; i < n; i++)
 		if (items[i]->state == STAGING_WAITING && plan_check_sent(&items[i]->plan, err) != 0)
@@ -73,6 +82,8 @@ static int send_files(struct staging *st, struct staging_item *const *items, siz
 /* Lay them out anew: what was read of them is read again. */
 static void rewind_items(struct staging *st, struct staging_item *const *items, size_t n)
 {
+	for (size_t i = 0; i < n; i++)
+		staging_unassign(items[i]);
 	for (size_t i = 0; i < n; i++) {
 		struct error why = { ERROR_NONE, "" };
 
@@ -80,6 +91,13 @@ static void rewind_items(struct staging *st, struct staging_item *const *items, 
 		if (plan_make(items[i]->job, st->root, &items[i]->plan, &why) != 0)
 			staging_fail(st, items[i], &why);
 	}
+}
+
+static void assign_items(struct staging *st, struct staging_item *const *items, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (items[i]->state == STAGING_WAITING)
+			staging_assign(st, items[i]);
 }
 
 static int make_incoming(struct staging *st, struct error *err)
@@ -136,13 +154,14 @@ static int try_group(struct staging *st, struct staging_item *const *items, size
 		if (make_incoming(st, why) != 0)
 			return -1;
 		rewind_items(st, items, n);
+		assign_items(st, items, n);
 		rc = send_files(st, items, n, why);
 	}
 	for (size_t i = 0; rc == 0 && i < n; i++) {
 		if (items[i]->state != STAGING_WAITING)
 			continue;
 		items[i]->state = STAGING_SENT;
-		items[i]->job->bytes = plan_bytes(&items[i]->plan);
+		items[i]->job->bytes += plan_bytes(&items[i]->plan);
 	}
 	return rc;
 }
@@ -160,10 +179,12 @@ static int send_singly(struct staging *st, struct staging_item *const *items, si
 	}
 	rewind_items(st, items, n);
 	for (size_t i = 0; i < n; i++) {
+		assign_items(st, &items[i], 1);
 		if (items[i]->state != STAGING_WAITING || try_group(st, &items[i], 1, &why) == 0)
 			continue;
 		if (error_is_unknown(why.kind))
 			return staging_unknown(&why, err);
+		staging_unassign(items[i]);
 		staging_fail(st, items[i], &why);
 	}
 	return 0;
@@ -180,6 +201,8 @@ static int send_group(struct staging *st, struct staging_item *const *items, siz
 		return staging_unknown(&why, err);
 	if (!st->no_incoming && (n > 1 || why.kind == ERROR_EXISTS))
 		return send_singly(st, items, n, err);
+	for (size_t i = 0; i < n; i++)
+		staging_unassign(items[i]);
 	staging_fail_all(st, items, n, STAGING_WAITING, &why);
 	return 0;
 }
@@ -196,13 +219,40 @@ int staging_send(struct staging *st, struct error *err)
 	for (size_t i = 0; rc == 0 && i < n; i = end) {
 		total = 0;
 		for (end = i; end < n && end - i < GROUP_JOBS; end++) {
-			total += (size_t)items[end]->plan.bytes;
+			total += (size_t)staging_would_send(st, items[end]);
 			if (end > i && total > GROUP_BYTES)
 				break;
+			staging_assign(st, items[end]);
 		}
 		rc = send_group(st, items + i, end - i, err);
 	}
 	free(items);
 	return rc;
+}
+
+int staging_send_again(struct staging *st, struct error *err)
+{
+	struct staging_item **items = xcalloc(st->n, sizeof *items);
+	struct error why = { ERROR_NONE, "" };
+	size_t n = 0;
+	int rc = 0;
+
+	for (size_t i = 0; i < st->n; i++)
+		if (st->v[i].state == STAGING_MISSED)
+			items[n++] = &st->v[i];
+	if (n && staging_discard(st, items, n, NULL, &why) != 0) {
+		if (error_is_unknown(why.kind))
+			rc = staging_unknown(&why, err);
+		else
+			staging_fail_all(st, items, n, STAGING_MISSED, &why);
+		n = 0;
+	}
+	for (size_t i = 0; i < n; i++) {
+		items[i]->state = STAGING_WAITING;
+		items[i]->whole = true;
+	}
+	rewind_items(st, items, n);
+	free(items);
+	return rc == 0 && n ? staging_send(st, err) : rc;
 }
 

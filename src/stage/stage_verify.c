@@ -95,6 +95,9 @@ static void explain(const struct staging *st, const struct staging_item *it, con
 	case VERDICT_EXISTS:
 		error_set(why, ERROR_EXISTS, "'%s/%s' is there and is not a job", root, id);
 		break;
+	case VERDICT_MISS:
+		error_set(why, ERROR_PROTOCOL, "the far side looks in its cache for what it was sent");
+		break;
 	case VERDICT_TOOL:
 		error_set(why, ERROR_REFUSED, "'%s' is not in PATH on the cluster, and nothing can be unpacked without it",
 			  v->word);
@@ -113,6 +116,8 @@ static void take_verdict(struct staging *st, struct staging_item *it, const stru
 		staging_succeed(st, it, it->state == STAGING_UNHASHED ? "sftp" : v->word);
 	} else if (v->kind == VERDICT_UNHASHED && it->state == STAGING_SENT) {
 		it->state = STAGING_UNHASHED;
+	} else if (v->kind == VERDICT_MISS && !it->whole) {
+		it->state = STAGING_MISSED;
 	} else if (v->kind == VERDICT_UNHASHED) {
 		error_set(&why, ERROR_PROTOCOL, "the far side asks for hashes that it was told");
 		staging_fail(st, it, &why);

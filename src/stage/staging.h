@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "stage/objects.h"
 #include "stage/plan.h"
 #include "stage/stage.h"
 #include "util/clock.h"
@@ -25,6 +26,7 @@ enum staging_state {
 	STAGING_WAITING,  /* to be sent */
 	STAGING_SENT,     /* to be verified */
 	STAGING_UNHASHED, /* unpacked, to be read back */
+	STAGING_MISSED,   /* to be sent once more, as a whole */
 	STAGING_DONE,
 };
 
@@ -32,6 +34,7 @@ struct staging_item {
 	struct stage_job *job;
 	struct plan plan;
 	enum staging_state state;
+	bool whole; /* nothing is left out of what is sent */
 };
 
 struct staging {
@@ -40,6 +43,7 @@ struct staging {
 	const char *root;  /* as SFTP names it */
 	struct staging_item *v;
 	size_t n;
+	struct objects objects;
 	int64_t began_ms;
 	bool tried_incoming; /* to make incoming/ itself */
 	bool no_incoming;    /* and it cannot be made: the same for all jobs */
@@ -59,10 +63,20 @@ deadline_t staging_deadline(const struct staging *st);
 /* Remove what is left of uploads; *uid (may be NULL) is ours on the far side, or -1. */
 int staging_discard(struct staging *st, struct staging_item *const *items, size_t n, long *uid, struct error *err);
 
-/* stage_send.c: WAITING -> SENT or FAILED. */
-int staging_send(struct staging *st, struct error *err);
+/* stage_cache.c: what need not be sent.  staging_ask: once, the plans being made.  An item is assigned when its plan is new, with all before it
+   assigned; what it alone would send is left to nobody after staging_unassign, for which its plan must still be the same. */
+int staging_ask(struct staging *st, struct error *err);
+int64_t staging_would_send(struct staging *st, const struct staging_item *it); /* bytes, if it were assigned now */
+void staging_assign(struct staging *st, struct staging_item *it);
+void staging_unassign(struct staging_item *it);
+void staging_learn(struct staging_item *it); /* its files were sent */
+int staging_fill(struct staging_item *it, struct error *err); /* what others sent has its hash now */
 
-/* stage_verify.c: SENT -> DONE or FAILED. */
+/* stage_send.c: WAITING -> SENT or FAILED.  MISSED -> the same. */
+int staging_send(struct staging *st, struct error *err);
+int staging_send_again(struct staging *st, struct error *err);
+
+/* stage_verify.c: SENT -> DONE or FAILED, or MISSED. */
 int staging_verify(struct staging *st, struct error *err);
 
 #endif

@@ -137,6 +137,9 @@ protect() {
 # What was sent, and hashed here, gets its name in the cache, unless that is taken.  No name, no harm: it will be sent again.
 keep() {
 	{
+		kedge_want=$(awk '$3 == "sent" { print $1, $2 }' objects)
+		[ -n "$kedge_want" ] || return 0
+		kedge_good "$kedge_want"
 		chmod 400 pack &&
 			TZ=UTC0 find pack tree/data tree/models -type f -links 1 -exec touch -t 200001010000 '{}' + &&
 			each_object '[ "$how" = sent ] || continue

@@ -30,7 +30,7 @@
 
 enum { BIG = 300000, MAX_JOBS = 20 };
 
-static char *dir, *code, *spool, *root;
+static char *dir, *code, *spool, *root, *old_path;
 static struct cluster cluster;
 static struct spec spec;
 static struct site *site;
@@ -66,6 +66,7 @@ static int setup(void **state)
 	code = xasprintf("%s/code", dir);
 	spool = xasprintf("%s/spool", dir);
 	root = xasprintf("%s/it's a $(root)", dir);
+	old_path = xstrdup(getenv("PATH"));
 	tree_dir(dir, "code");
 	tree_dir(dir, "spool");
 	unsetenv("KEDGE_SFTP_SERVER");
@@ -93,6 +94,8 @@ static int teardown(void **state)
 {
 	(void)state;
 	site_close(site);
+	setenv("PATH", old_path, 1);
+	free(old_path);
 	free(cluster.name);
 	free(cluster.transport);
 	free(cluster.root);
@@ -111,6 +114,41 @@ static void stage_as(const char *job_id)
 		fail_msg("%s", err.text);
 	if (!job.done)
 		fail_msg("%s", job.error.text);
+}
+
+/* Several with the same spool at once; what they sent together. */
+static int64_t stage_many(struct stage_job *jobs, size_t n)
+{
+	int64_t bytes = 0;
+
+	if (stage_jobs(site, jobs, n, &err) != 0)
+		fail_msg("%s", err.text);
+	for (size_t i = 0; i < n; i++) {
+		if (!jobs[i].done)
+			fail_msg("%s: %s", jobs[i].job_id, jobs[i].error.text);
+		bytes += jobs[i].bytes;
+	}
+	return bytes;
+}
+
+/* From now on a program of the far side runs `after` behind the real one, the first time it is called. */
+static void once_after(const char *tool, const char *after)
+{
+	char *script = xasprintf("#!/bin/sh\nPATH='%s'\n%s \"$@\"\nrc=$?\nmkdir \"$HOME/once\" 2>/dev/null || exit $rc\n%s\nexit $rc\n",
+				 old_path, tool, after);
+	char *path = xasprintf("%s/bin:%s", dir, old_path);
+
+	tree_file(dir, tree_path("bin", tool), script, strlen(script), 0755);
+	setenv("PATH", path, 1);
+	free(script);
+	free(path);
+}
+
+static bool happened(void)
+{
+	struct stat st;
+
+	return lstat(tree_path(dir, "once"), &st) == 0;
 }
 
 /* --- looking ----------------------------------------------------------------- */
@@ -215,6 +253,157 @@ static void cache_that_cannot_be_written_is_no_trouble(void **state)
 	assert_job_is_whole("job-2");
 }
 
+/* --- what is not sent ----------------------------------------------------------- */
+
+static void code_that_is_there_is_not_sent(void **state)
+{
+	int64_t first;
+
+	(void)state;
+	stage_as("job-1");
+	first = job.bytes;
+	stage_as("job-2");
+	assert_true(job.bytes < first - look(entry("spool/code.tar", "")).st_size + 100);
+	assert_job_is_whole("job-2");
+}
+
+static void jobs_of_one_batch_send_what_they_share_once(void **state)
+{
+	struct stage_job jobs[MAX_JOBS];
+	char ids[MAX_JOBS][16];
+	struct stat set;
+
+	(void)state;
+	for (int i = 0; i < MAX_JOBS; i++) {
+		snprintf(ids[i], sizeof ids[i], "job-%d", i);
+		jobs[i] = job;
+		jobs[i].job_id = ids[i];
+	}
+	assert_in_range(stage_many(jobs, MAX_JOBS), BIG, BIG + 100000);
+	set = look(entry("set", ""));
+	assert_int_equal(set.st_nlink, 1 + MAX_JOBS);
+	for (int i = 0; i < MAX_JOBS; i++) {
+		assert_job_is_whole(ids[i]);
+		assert_int_equal(look(in_job(ids[i], "data/new\nline/set")).st_ino, set.st_ino);
+	}
+	assert_cache_is_true();
+}
+
+/* The first of them comes to nothing after it was sent; what it sent is not in the cache. */
+static void job_that_relied_on_another_is_sent_as_a_whole(void **state)
+{
+	struct stage_job jobs[3] = { job, job, job };
+
+	(void)state;
+	jobs[1].job_id = "job-2";
+	jobs[2].job_id = "job-3";
+	once_after("tar", "for f in ../data/*/set; do printf x >> \"$f\"; done");
+	if (stage_jobs(site, jobs, 3, &err) != 0)
+		fail_msg("%s", err.text);
+	assert_true(happened());
+	assert_false(jobs[0].done);
+	assert_int_equal(jobs[0].error.kind, ERROR_CHECKSUM);
+	assert_true(jobs[1].done && jobs[2].done);
+	assert_job_is_whole("job-2");
+	assert_job_is_whole("job-3");
+	assert_cache_is_true();
+}
+
+/* What is in the way of job-2: a script with the pack in the cache as $1, run before it is staged. */
+static void assert_pack_is_sent_again(const char *script)
+{
+	int64_t first;
+
+	stage_as("job-1");
+	first = job.bytes;
+	assert_int_equal(tree_sh(script, entry("spool/code.tar", ""), NULL), 0);
+	stage_as("job-2");
+	assert_true(job.bytes >= first);
+	assert_job_is_whole("job-2");
+	assert_cache_is_true();
+	look(entry("spool/code.tar", ""));
+}
+
+static void altered_file_is_sent_again(void **state)
+{
+	(void)state;
+	assert_pack_is_sent_again("chmod u+w \"$1\" && printf x | dd of=\"$1\" bs=1 seek=700 conv=notrunc 2>/dev/null && chmod u-w \"$1\"");
+}
+
+static void truncated_file_is_sent_again(void **state)
+{
+	(void)state;
+	assert_pack_is_sent_again("t=$(stat -c %y \"$1\") && : > \"$1\" && touch -d \"$t\" \"$1\"");
+}
+
+static void removed_file_is_sent_again(void **state)
+{
+	(void)state;
+	assert_pack_is_sent_again("rm -f \"$1\"");
+}
+
+static void removed_cache_is_made_again(void **state)
+{
+	(void)state;
+	assert_pack_is_sent_again("rm -rf \"${1%/*/*/*}\"");
+}
+
+/* Not even its time tells: it is hashed before it is unpacked. */
+static void pack_that_was_altered_unnoticed_is_sent_again(void **state)
+{
+	(void)state;
+	assert_pack_is_sent_again("t=$(stat -c %y \"$1\") && printf x | dd of=\"$1\" bs=1 seek=700 conv=notrunc 2>/dev/null && touch -d \"$t\" \"$1\"");
+}
+
+static void file_that_vanishes_after_the_question_is_sent_again(void **state)
+{
+	int64_t first;
+
+	(void)state;
+	stage_as("job-1");
+	first = job.bytes;
+	once_after("ls", "rm -rf \"$HOME\"/it*/.kedge/cache");
+	stage_as("job-2");
+	assert_true(happened());
+	assert_true(job.bytes > first);
+	assert_job_is_whole("job-2");
+	assert_cache_is_true();
+}
+
+static void file_altered_after_the_question_is_sent_again(void **state)
+{
+	(void)state;
+	stage_as("job-1");
+	once_after("ls", "find \"$HOME\"/it*/.kedge/cache -type f -exec sh -c 'for f do echo >> \"$f\"; done' sh {} +");
+	stage_as("job-2");
+	assert_true(happened());
+	assert_job_is_whole("job-2");
+	assert_cache_is_true();
+}
+
+/* No hard link more, or none at all, is a copy. */
+static void where_no_link_can_be_made_it_is_copied(void **state)
+{
+	(void)state;
+	stage_as("job-1");
+	tree_file(dir, "bin/ln", "#!/bin/sh\nexit 1\n", 17, 0755);
+	once_after("ls", ":");
+	stage_as("job-2");
+	assert_job_is_whole("job-2");
+	assert_cache_is_true();
+}
+
+static void altered_copy_is_noticed(void **state)
+{
+	(void)state;
+	stage_as("job-1");
+	tree_file(dir, "bin/ln", "#!/bin/sh\nexit 1\n", 17, 0755);
+	once_after("cp", "chmod u+w \"$2\"; echo >> \"$2\"");
+	stage_as("job-2");
+	assert_true(happened());
+	assert_job_is_whole("job-2");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -223,6 +412,18 @@ int main(void)
 		TEST(what_was_verified_is_in_the_cache),
 		TEST(name_that_is_taken_stays),
 		TEST(cache_that_cannot_be_written_is_no_trouble),
+		TEST(code_that_is_there_is_not_sent),
+		TEST(jobs_of_one_batch_send_what_they_share_once),
+		TEST(job_that_relied_on_another_is_sent_as_a_whole),
+		TEST(altered_file_is_sent_again),
+		TEST(truncated_file_is_sent_again),
+		TEST(removed_file_is_sent_again),
+		TEST(removed_cache_is_made_again),
+		TEST(pack_that_was_altered_unnoticed_is_sent_again),
+		TEST(file_that_vanishes_after_the_question_is_sent_again),
+		TEST(file_altered_after_the_question_is_sent_again),
+		TEST(where_no_link_can_be_made_it_is_copied),
+		TEST(altered_copy_is_noticed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
