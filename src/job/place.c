@@ -9,6 +9,7 @@
 #include "config/cluster.h"
 #include "job/entry.h"
 #include "job/former.h"
+#include "job/known.h"
 #include "job/reach.h"
 #include "job/render.h"
 #include "job/tick.h"
@@ -202,9 +203,11 @@ static int stage_all(struct tick *tick, struct entries *es, struct error *err)
 	struct stage_job *sjs = xcalloc(es->n, sizeof *sjs);
 	struct entry **who = xcalloc(es->n, sizeof *who);
 	struct error trouble = { 0 }, why;
+	struct stage_memory memory;
 	size_t n = 0;
 	int rc = -1, staged;
 
+	known_init(&memory, tick->store);
 	if (!store_database_id(tick->store, err)) /* kept; later its failure would be that of a job */
 		goto out;
 	for (size_t i = 0; i < es->n; i++) {
@@ -223,7 +226,8 @@ static int stage_all(struct tick *tick, struct entries *es, struct error *err)
 			continue;
 		}
 		sjs[n] = (struct stage_job){ .job_id = e->job.job_id, .spool = parcels[n].spool, .spec = &e->spec,
-					     .run_sh = parcels[n].run_sh.buf, .job_json = parcels[n].job_json };
+					     .run_sh = parcels[n].run_sh.buf, .job_json = parcels[n].job_json,
+					     .memory = &memory };
 		who[n++] = e;
 	}
 	staged = n ? tick->reach->stage(tick->site, sjs, n, &trouble) : 0;

@@ -267,6 +267,34 @@ void plan_sent_sha256(const struct plan *p, size_t object, char hex[DIGEST_HEX +
 	upload_sha256(p->uploads[object], hex);
 }
 
+void plan_recall(struct plan *p, const struct stage_memory *memory)
+{
+	for (size_t i = 0; memory && i < p->inputs.n; i++) {
+		const struct input *in = &p->inputs.v[i];
+		struct stage_file f;
+
+		if (upload_look(in->source, &f) && f.size == in->size && f.mtime_ns == in->mtime_ns &&
+		    memory->find(memory->arg, &f))
+			memcpy(p->objects[1 + i].sha256, f.sha256, sizeof f.sha256);
+	}
+}
+
+void plan_remember(const struct plan *p, const struct stage_memory *memory)
+{
+	struct stage_file *files;
+	size_t n = 0;
+
+	if (!memory)
+		return;
+	files = xcalloc(p->n_objects, sizeof *files);
+	for (size_t i = 1; i < p->n_objects; i++)
+		if (!p->objects[i].cached)
+			n += upload_identify(p->uploads[i], &files[n]);
+	if (n)
+		memory->keep(memory->arg, files, n);
+	free(files);
+}
+
 void plan_key(const struct plan_object *o, char key[PLAN_KEY])
 {
 	assert(o->sha256[0]);

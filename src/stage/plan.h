@@ -18,6 +18,7 @@
 struct error;
 struct object;
 struct stage_job;
+struct stage_memory;
 struct upload;
 
 enum { PLAN_TAIL = 6 };
@@ -65,6 +66,10 @@ void plan_set_cached(struct plan *p, size_t object);
 size_t plan_add_puts(const struct plan *p, struct sftp_put *puts);
 /* The SHA-256 of an object that was sent. */
 void plan_sent_sha256(const struct plan *p, size_t object, char hex[DIGEST_HEX + 1]);
+/* Set the hash of each input that looks as at submit and that memory knows (NULL: none). */
+void plan_recall(struct plan *p, const struct stage_memory *memory);
+/* Tell memory of the inputs that were sent. */
+void plan_remember(const struct plan *p, const struct stage_memory *memory);
 /* The name of an object in the cache, its hash known: the hash, and ".x" for a program. */
 enum { PLAN_KEY = DIGEST_HEX + 3 };
 void plan_key(const struct plan_object *o, char key[PLAN_KEY]);

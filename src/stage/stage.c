@@ -172,14 +172,23 @@ static void begin(struct staging *st, struct stage_job *jobs)
 	}
 }
 
+void staging_plan(struct staging *st, struct staging_item *it)
+{
+	struct error why = { ERROR_NONE, "" };
+
+	if (plan_make(it->job, st->root, &it->plan, &why) != 0)
+		staging_fail(st, it, &why);
+	else
+		plan_recall(&it->plan, it->job->memory);
+}
+
 static void make_plans(struct staging *st)
 {
 	for (size_t i = 0; i < st->n; i++) {
 		struct staging_item *it = &st->v[i];
-		struct error why = { ERROR_NONE, "" };
 
-		if (it->state == STAGING_WAITING && plan_make(it->job, st->root, &it->plan, &why) != 0)
-			staging_fail(st, it, &why);
+		if (it->state == STAGING_WAITING)
+			staging_plan(st, it);
 	}
 }
 

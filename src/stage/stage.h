@@ -18,6 +18,7 @@
 #include <sys/types.h>
 
 #include "stage/source.h"
+#include "util/digest.h"
 #include "util/error.h"
 
 struct site;
@@ -31,12 +32,27 @@ struct strbuf;
    directory is in spool meanwhile. */
 int stage_snapshot(struct spec *spec, const char *spool, struct source *src_out, struct error *err);
 
+/* A local file, and what tells that it is still the same. */
+struct stage_file {
+	uint64_t dev, ino;
+	int64_t size, mtime_ns, ctime_ns;
+	char sha256[DIGEST_HEX + 1];
+};
+
+/* What the caller remembers of data and model files.  With a known hash a file need not be read when the cluster has it. */
+struct stage_memory {
+	bool (*find)(void *arg, struct stage_file *f); /* fill sha256 if it is known */
+	void (*keep)(void *arg, const struct stage_file *files, size_t n); /* these were read */
+	void *arg;
+};
+
 struct stage_job {
 	const char *job_id;
 	const char *spool;       /* as stage_snapshot left it */
 	const struct spec *spec;
 	const char *run_sh;      /* rendered; 0700 at JOB_ID/run.sh */
 	const char *job_json;    /* JOB_ID/.kedge/job.json */
+	const struct stage_memory *memory; /* NULL: none */
 	/* out */
 	bool begun;              /* something of it may be in incoming/ */
 	bool done;               /* the tree is there, verified */

@@ -81,6 +81,7 @@ void staging_learn(struct staging_item *it)
 	for (size_t i = 0; i < it->plan.n_objects; i++)
 		if (!it->plan.objects[i].cached)
 			plan_sent_sha256(&it->plan, i, it->plan.objects[i].shared->sha256);
+	plan_remember(&it->plan, it->job->memory);
 }
 
 int staging_fill(struct staging_item *it, struct error *err)

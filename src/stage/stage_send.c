@@ -85,11 +85,8 @@ static void rewind_items(struct staging *st, struct staging_item *const *items, 
 	for (size_t i = 0; i < n; i++)
 		staging_unassign(items[i]);
 	for (size_t i = 0; i < n; i++) {
-		struct error why = { ERROR_NONE, "" };
-
 		plan_release(&items[i]->plan);
-		if (plan_make(items[i]->job, st->root, &items[i]->plan, &why) != 0)
-			staging_fail(st, items[i], &why);
+		staging_plan(st, items[i]);
 	}
 }
 

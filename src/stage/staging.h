@@ -56,6 +56,9 @@ void staging_fail_all(struct staging *st, struct staging_item *const *items, siz
 void staging_succeed(struct staging *st, struct staging_item *it, const char *method);
 int staging_unknown(const struct error *why, struct error *err); /* err becomes why; -1 */
 
+/* Lay out its upload; FAILED when that cannot be. */
+void staging_plan(struct staging *st, struct staging_item *it);
+
 /* The SFTP session, with the cluster's timeout before it from now on. */
 int staging_refresh(struct staging *st, struct error *err);
 deadline_t staging_deadline(const struct staging *st);

@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "stage/stage.h"
+#include "util/clock.h"
 #include "util/error.h"
 #include "util/fsutil.h"
 #include "util/vis.h"
@@ -21,7 +23,7 @@ struct upload {
 	int64_t size, mtime_ns; /* recorded at submit, -1: not */
 	struct stat first;      /* when it was opened */
 	int64_t bytes;          /* given so far */
-	bool done;
+	bool done, steady;      /* steady: its times tell of any write after it was read */
 	struct digest *digest;
 	char sha256[DIGEST_HEX + 1];
 };
@@ -91,6 +93,35 @@ static int unreadable(const struct upload *u, struct error *err)
 	return -1;
 }
 
+static int64_t ctime_ns(const struct stat *st)
+{
+	return (int64_t)st->st_ctim.tv_sec * 1000000000 + st->st_ctim.tv_nsec;
+}
+
+static struct stage_file identity(const struct stat *st)
+{
+	return (struct stage_file){ .dev = (uint64_t)st->st_dev, .ino = (uint64_t)st->st_ino, .size = st->st_size,
+				    .mtime_ns = fsutil_mtime_ns(st), .ctime_ns = ctime_ns(st) };
+}
+
+bool upload_look(const char *path, struct stage_file *out)
+{
+	struct stat st;
+
+	if (lstat(path, &st) != 0 || !S_ISREG(st.st_mode))
+		return false;
+	*out = identity(&st);
+	return true;
+}
+
+/* A write within the grain of a file's times does not change them: of a clock tick, or of whole seconds. */
+static bool is_steady(const struct upload *u, const struct stat *now)
+{
+	int64_t grain_ns = now->st_ctim.tv_nsec ? 100 * 1000000 : 2 * INT64_C(1000000000);
+
+	return ctime_ns(now) == ctime_ns(&u->first) && clock_wall_ms() * 1000000 - ctime_ns(now) > grain_ns;
+}
+
 static int open_file(struct upload *u, struct error *err)
 {
 	/* O_NONBLOCK: a fifo that took the file's place must not hold us */
@@ -120,6 +151,7 @@ static int check_file(struct upload *u, struct error *err)
 	if (u->bytes != u->first.st_size || st.st_size != u->first.st_size ||
 	    fsutil_mtime_ns(&st) != fsutil_mtime_ns(&u->first))
 		return changed(u, "it was written to while it was sent", err);
+	u->steady = is_steady(u, &st);
 	close_file(u);
 	return 0;
 }
@@ -173,6 +205,15 @@ ssize_t upload_read(void *arg, void *buf, size_t n, struct error *err)
 bool upload_is_done(const struct upload *u)
 {
 	return u->done;
+}
+
+bool upload_identify(const struct upload *u, struct stage_file *out)
+{
+	if (!u->done || !u->steady)
+		return false;
+	*out = identity(&u->first);
+	upload_sha256(u, out->sha256);
+	return true;
 }
 
 int64_t upload_bytes(const struct upload *u)

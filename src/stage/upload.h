@@ -10,6 +10,7 @@
 #include "transport/sftp.h"
 #include "util/digest.h"
 
+struct stage_file;
 struct upload; /* one file, or one buffer */
 
 /* A file on disk, opened O_NOFOLLOW at first read.  size and mtime_ns are what was recorded at submit (-1: not): a file that
@@ -25,5 +26,12 @@ bool upload_is_done(const struct upload *u); /* its end was read */
 /* Of what was read; the hash only when it is done. */
 int64_t upload_bytes(const struct upload *u);
 void upload_sha256(const struct upload *u, char hex[DIGEST_HEX + 1]);
+
+/* What a file looks like now, without a hash; false: it is no regular file that can be looked at. */
+bool upload_look(const char *path, struct stage_file *out);
+
+/* The file itself, once it is done.  false: it may have been written to while it was read, or so shortly before that its times
+   would not tell. */
+bool upload_identify(const struct upload *u, struct stage_file *out);
 
 #endif

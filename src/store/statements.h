@@ -15,6 +15,7 @@ extern const char *const event_statements[];
 extern const char *const transfer_statements[];
 extern const char *const cluster_statements[];
 extern const char *const breaker_statements[];
+extern const char *const filehash_statements[];
 
 /* Append the statement of job_list. */
 void job_list_statement(const struct job_filter *f, struct strbuf *sb);

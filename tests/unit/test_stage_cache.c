@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -36,6 +37,35 @@ static struct spec spec;
 static struct site *site;
 static struct error err;
 static struct stage_job job;
+
+/* What is remembered of local files. */
+static struct stage_file known[16];
+static size_t n_known;
+
+static bool recall(void *arg, struct stage_file *f)
+{
+	(void)arg;
+	for (size_t i = 0; i < n_known; i++) {
+		struct stage_file like = known[i];
+
+		if (like.dev != f->dev || like.ino != f->ino || like.size != f->size || like.mtime_ns != f->mtime_ns ||
+		    like.ctime_ns != f->ctime_ns)
+			continue;
+		*f = like;
+		return true;
+	}
+	return false;
+}
+
+static void keep(void *arg, const struct stage_file *files, size_t n)
+{
+	(void)arg;
+	assert_in_range(n_known + n, 0, sizeof known / sizeof *known);
+	memcpy(known + n_known, files, n * sizeof *files);
+	n_known += n;
+}
+
+static const struct stage_memory memory = { recall, keep, NULL };
 
 static void noise_file(const char *name, size_t n, uint32_t x)
 {
@@ -86,7 +116,9 @@ static int setup(void **state)
 	site = site_open(&cluster, &err);
 	if (!site)
 		fail_msg("%s", err.text);
-	job = (struct stage_job){ .job_id = "job-1", .spool = spool, .spec = &spec, .run_sh = RUN_SH, .job_json = JOB_JSON };
+	n_known = 0;
+	job = (struct stage_job){ .job_id = "job-1", .spool = spool, .spec = &spec, .run_sh = RUN_SH, .job_json = JOB_JSON,
+				  .memory = &memory };
 	return 0;
 }
 
@@ -114,6 +146,19 @@ static void stage_as(const char *job_id)
 		fail_msg("%s", err.text);
 	if (!job.done)
 		fail_msg("%s", job.error.text);
+}
+
+/* Until a write to it would be seen by its times. */
+static void let_it_age(const char *name)
+{
+	struct timespec now;
+	struct stat st;
+
+	do {
+		usleep(10000);
+		assert_int_equal(clock_gettime(CLOCK_REALTIME, &now), 0);
+		assert_int_equal(lstat(tree_path(dir, name), &st), 0);
+	} while ((now.tv_sec - st.st_ctim.tv_sec) * 1000 + (now.tv_nsec - st.st_ctim.tv_nsec) / 1000000 < 200);
 }
 
 /* Several with the same spool at once; what they sent together. */
@@ -289,6 +334,77 @@ static void jobs_of_one_batch_send_what_they_share_once(void **state)
 	assert_cache_is_true();
 }
 
+static void data_that_is_known_and_there_is_not_sent(void **state)
+{
+	(void)state;
+	let_it_age("tool");
+	stage_as("job-1");
+	assert_in_range(job.bytes, BIG, BIG + 100000);
+	assert_int_equal(n_known, 2);
+	stage_as("job-2");
+	assert_in_range(job.bytes, 1, 10000);
+	assert_int_equal(look(entry("set", "")).st_nlink, 3);
+	assert_int_equal(look(entry("tool", ".x")).st_nlink, 3);
+	assert_job_is_whole("job-2");
+	assert_int_equal(tree_sh("cmp \"$1\" \"$2\"", in_job("job-1", ".kedge/manifest"), in_job("job-2", ".kedge/manifest")), 0);
+}
+
+static void known_file_that_is_not_there_is_sent(void **state)
+{
+	(void)state;
+	let_it_age("tool");
+	stage_as("job-1");
+	assert_int_equal(unlink(entry("set", "")), 0);
+	stage_as("job-2");
+	assert_in_range(job.bytes, BIG, BIG + 10000);
+	assert_job_is_whole("job-2");
+	stage_as("job-3");
+	assert_in_range(job.bytes, 1, 10000);
+	assert_cache_is_true();
+}
+
+static void data_that_a_job_wrote_to_is_sent_again(void **state)
+{
+	(void)state;
+	let_it_age("tool");
+	stage_as("job-1");
+	assert_int_equal(tree_sh("chmod u+w \"$1\" && printf x | dd of=\"$1\" bs=1 seek=7 conv=notrunc 2>/dev/null && chmod u-w \"$1\"",
+				 in_job("job-1", "data/new\nline/set"), NULL), 0);
+	stage_as("job-2");
+	assert_in_range(job.bytes, BIG, BIG + 10000);
+	assert_job_is_whole("job-2");
+	assert_cache_is_true();
+}
+
+static void file_just_written_is_not_remembered(void **state)
+{
+	struct stat st;
+	char *path = xstrdup(tree_path(dir, "set"));
+
+	(void)state;
+	assert_int_equal(stat(path, &st), 0);
+	let_it_age("tool");
+	assert_int_equal(chmod(path, 0600), 0); /* its ctime is now */
+	stage_as("job-1");
+	assert_in_range(n_known, 1, 2); /* a slow machine lets it age */
+	if (n_known == 1)
+		assert_int_not_equal(known[0].ino, st.st_ino);
+	free(path);
+}
+
+/* A hash that is wrong for some reason: what was sent is what counts. */
+static void known_hash_that_is_wrong_does_no_harm(void **state)
+{
+	(void)state;
+	let_it_age("tool");
+	stage_as("job-1");
+	for (size_t i = 0; i < n_known; i++)
+		known[i].sha256[0] ^= 1;
+	stage_as("job-2");
+	assert_job_is_whole("job-2");
+	assert_cache_is_true();
+}
+
 /* The first of them comes to nothing after it was sent; what it sent is not in the cache. */
 static void job_that_relied_on_another_is_sent_as_a_whole(void **state)
 {
@@ -414,6 +530,11 @@ int main(void)
 		TEST(cache_that_cannot_be_written_is_no_trouble),
 		TEST(code_that_is_there_is_not_sent),
 		TEST(jobs_of_one_batch_send_what_they_share_once),
+		TEST(data_that_is_known_and_there_is_not_sent),
+		TEST(known_file_that_is_not_there_is_sent),
+		TEST(data_that_a_job_wrote_to_is_sent_again),
+		TEST(file_just_written_is_not_remembered),
+		TEST(known_hash_that_is_wrong_does_no_harm),
 		TEST(job_that_relied_on_another_is_sent_as_a_whole),
 		TEST(altered_file_is_sent_again),
 		TEST(truncated_file_is_sent_again),

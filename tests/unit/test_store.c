@@ -620,6 +620,7 @@ static void every_statement_prepares(void **state)
 	prepare_all(f->s->db, transfer_statements);
 	prepare_all(f->s->db, cluster_statements);
 	prepare_all(f->s->db, breaker_statements);
+	prepare_all(f->s->db, filehash_statements);
 	for (i = 0; i < 32; i++) {
 		const struct job_filter filter = {
 			.cluster = i & 1 ? "a" : NULL,
