@@ -68,6 +68,13 @@ int sftp_hardlink(struct sftp *s, const char *from, const char *to, struct error
 int sftp_realpath(struct sftp *s, const char *path, struct strbuf *out, struct error *err);
 enum answer sftp_stat(struct sftp *s, const char *path, struct sftp_attrs *attrs, struct error *err);  /* follows links */
 enum answer sftp_lstat(struct sftp *s, const char *path, struct sftp_attrs *attrs, struct error *err);
+/* Many lstats, pipelined.  UNKNOWN: the answer is another than that it is not there; sftp_lstat tells it.  -1: the session broke. */
+struct sftp_look {
+	const char *path;
+	enum answer there;       /* out */
+	struct sftp_attrs attrs; /* out, when it is there */
+};
+int sftp_lstat_all(struct sftp *s, struct sftp_look *looks, size_t n, struct error *err);
 int sftp_statvfs(struct sftp *s, const char *path, struct sftp_statvfs *out, struct error *err);
 
 /* mkdir -p: parents too, existing ones are fine; mode for what is created. */
@@ -88,6 +95,8 @@ struct sftp_put {
 	/* The next bytes of the file: up to n into buf; a count, 0 at the end, -1 with err.  May not use the session. */
 	ssize_t (*read)(void *arg, void *buf, size_t n, struct error *err);
 	void *arg;
+	uint64_t offset;    /* not 0: go on with a file that is there, whose first bytes these are; read gives what comes after them */
+	bool replace;       /* remove a file that has the name */
 	bool fsync;         /* ask for fsync@openssh.com before the close, where there is one */
 	uint64_t bytes;     /* out: acknowledged */
 };
@@ -97,7 +106,7 @@ struct sftp_progress {
 	void *arg;
 };
 
-/* Write a batch.  Files are created exclusively (an existing file is EXISTS).  The first failure, in the order of
+/* Write a batch.  Files are created exclusively (an existing file is EXISTS), except for an offset.  The first failure, in the order of
    the batch, ends it: what is in flight is awaited, handles are closed, and err names the path; files may be left
    behind.  Memory is bounded (window of 4 MiB) whatever the sizes.  Directories get their own mode last, so that
    one without write permission can be filled. */

@@ -177,7 +177,8 @@ static int on_open(void *arg, uint64_t index, enum sftp_type type, struct sftp_r
 	struct batch *b = f->b;
 
 	if (type == SFTP_STATUS) {
-		if (is_ok(b, f->put, SFTP_TO_MAKE, "cannot create", payload))
+		if (f->put->offset ? is_ok(b, f->put, SFTP_TO_WRITE, "cannot open", payload)
+				   : is_ok(b, f->put, SFTP_TO_MAKE, "cannot create", payload))
 			return sftp_wrong_type(type, SFTP_HANDLE, err);
 		b->open--;
 		f->closed = true;
@@ -199,18 +200,37 @@ static int on_open(void *arg, uint64_t index, enum sftp_type type, struct sftp_r
 	return 0;
 }
 
+/* Was there nothing, so much the better; is it there still, the OPEN tells. */
+static int on_remove(void *arg, uint64_t tag, enum sftp_type type, struct sftp_reader *payload, struct error *err)
+{
+	struct batch *b = arg;
+
+	(void)tag;
+	b->waiting--;
+	if (type != SFTP_STATUS)
+		return sftp_wrong_type(type, SFTP_STATUS, err);
+	sftp_read_u32(payload);
+	return 0;
+}
+
 static void open_file(struct batch *b, size_t index)
 {
-	struct strbuf *sb = sftp_begin(b->s, SFTP_OPEN);
+	struct sftp_put *put = &b->puts[index];
 	struct file *f = b->free;
+	struct strbuf *sb;
 
+	if (put->replace) {
+		sftp_add_cstring(sftp_begin(b->s, SFTP_REMOVE), put->path);
+		send_request(b, on_remove, b, index);
+	}
 	b->free = f->next;
 	b->open++;
-	f->put = &b->puts[index];
-	f->offset = 0;
+	f->put = put;
+	f->offset = put->offset;
 	f->closed = false;
+	sb = sftp_begin(b->s, SFTP_OPEN);
 	sftp_add_cstring(sb, f->put->path);
-	sftp_add_u32(sb, SFTP_FOR_WRITE | SFTP_CREATE | SFTP_EXCLUSIVE);
+	sftp_add_u32(sb, put->offset ? SFTP_FOR_WRITE : SFTP_FOR_WRITE | SFTP_CREATE | SFTP_EXCLUSIVE);
 	sftp_add_mode(sb, f->put->mode);
 	send_for_file(f, on_open, index);
 }

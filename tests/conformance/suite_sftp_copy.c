@@ -96,6 +96,68 @@ static void an_empty_batch_is_done(void **state)
 	assert_ok(sftp_put_all(f->s, NULL, 0, NULL, &f->err), &f->err);
 }
 
+static void a_file_is_gone_on_with_at_its_offset(void **state)
+{
+	struct fixture *f = *state;
+	struct pattern p = { .size = 600000, .seed = 3 }, again = { .size = 600000, .seed = 3 };
+	struct sftp_put put = put_file(at(f, "file"), 0600, &p);
+	char skipped[1000];
+
+	assert_ok(sftp_put_all(f->s, &put, 1, NULL, &f->err), &f->err);
+	assert_int_equal(truncate(put.path, 500000), 0);
+	put = put_file(at(f, "file"), 0600, &again);
+	for (size_t n = 0; n < 500000; n += sizeof skipped)
+		assert_int_equal(put.read(put.arg, skipped, sizeof skipped, &f->err), sizeof skipped);
+	put.offset = 500000;
+	assert_ok(sftp_put_all(f->s, &put, 1, NULL, &f->err), &f->err);
+	assert_true(put.bytes == 100000);
+	assert_pattern(put.path, 3, 600000);
+}
+
+static void a_file_that_is_not_there_cannot_be_gone_on_with(void **state)
+{
+	struct fixture *f = *state;
+	struct pattern p = { .size = 10 };
+	struct sftp_put put = put_file(at(f, "file"), 0600, &p);
+
+	put.offset = 1;
+	assert_error(sftp_put_all(f->s, &put, 1, NULL, &f->err), &f->err, ERROR_NOT_FOUND);
+	assert_int_equal(sftp_stat(f->s, f->dir, NULL, &f->err), ANSWER_YES);
+}
+
+static void a_file_is_replaced_when_that_is_asked_for(void **state)
+{
+	struct fixture *f = *state;
+	struct pattern p = { .size = 10, .seed = 1 }, q = { .size = 20, .seed = 2 };
+	struct sftp_put puts[] = { put_file(at(f, "a"), 0600, &p), put_file(at(f, "b"), 0600, &q) };
+
+	write_file(f, "a", "something longer than ten bytes");
+	puts[0].replace = puts[1].replace = true;
+	assert_ok(sftp_put_all(f->s, puts, 2, NULL, &f->err), &f->err);
+	assert_pattern(puts[0].path, 1, 10);
+	assert_pattern(puts[1].path, 2, 20);
+}
+
+static void many_names_are_looked_at_at_once(void **state)
+{
+	enum { N = 1000 };
+	struct fixture *f = *state;
+	struct sftp_look *looks = xcalloc(N, sizeof *looks);
+	const char *file = write_file(f, "file", "12345"), *none = at(f, "none");
+
+	for (size_t i = 0; i < N; i++)
+		looks[i].path = i % 3 ? none : file;
+	looks[N - 1].path = at(f, "file/below");
+	assert_ok(sftp_lstat_all(f->s, looks, N, &f->err), &f->err);
+	for (size_t i = 0; i < N - 1; i++) {
+		assert_int_equal(looks[i].there, i % 3 ? ANSWER_NO : ANSWER_YES);
+		assert_true(i % 3 || (looks[i].attrs.has_size && looks[i].attrs.size == 5));
+	}
+	assert_int_not_equal(looks[N - 1].there, ANSWER_YES);
+	assert_ok(sftp_lstat_all(f->s, NULL, 0, &f->err), &f->err);
+	free(looks);
+}
+
 static void a_directory_is_closed_after_what_is_in_it(void **state)
 {
 	struct fixture *f = *state;
@@ -411,6 +473,10 @@ int suite_sftp_copy_tests(const struct CMUnitTest **tests)
 		FIXTURE_TEST(two_thousand_small_files_go_up_in_one_batch),
 		FIXTURE_TEST(sizes_around_a_chunk_arrive_whole),
 		FIXTURE_TEST(an_empty_batch_is_done),
+		FIXTURE_TEST(a_file_is_gone_on_with_at_its_offset),
+		FIXTURE_TEST(a_file_that_is_not_there_cannot_be_gone_on_with),
+		FIXTURE_TEST(a_file_is_replaced_when_that_is_asked_for),
+		FIXTURE_TEST(many_names_are_looked_at_at_once),
 		FIXTURE_TEST(a_directory_is_closed_after_what_is_in_it),
 		FIXTURE_TEST(an_existing_directory_is_fine_and_stays_as_it_is),
 		FIXTURE_TEST(a_file_in_the_place_of_a_directory_is_what_is_told),
