@@ -10,6 +10,7 @@
 #include "stage/staging.h"
 #include "transport/sftp.h"
 #include "util/path.h"
+#include "util/strvec.h"
 #include "util/xalloc.h"
 
 /* --- answers ---------------------------------------------------------------- */
@@ -73,32 +74,47 @@ int staging_refresh(struct staging *st, struct error *err)
 
 /* --- what is there already --------------------------------------------------- */
 
+/* The answer for one; a refusal is asked for once more, to be told. */
+static int judge_present(struct staging *st, struct staging_item *it, const struct sftp_look *look, struct error *err)
+{
+	struct sftp_attrs attrs = look->attrs;
+	struct error why = { ERROR_NONE, "" };
+	enum answer there = look->there;
+
+	if (there == ANSWER_UNKNOWN)
+		there = sftp_lstat(st->sftp, look->path, &attrs, &why);
+	if (there == ANSWER_YES && attrs.has_mode && !S_ISDIR(attrs.mode))
+		error_set(&why, ERROR_EXISTS, "'%s' is there and is not a directory", look->path);
+	if (there == ANSWER_UNKNOWN && error_is_unknown(why.kind))
+		return staging_unknown(&why, err);
+	if (why.kind != ERROR_NONE)
+		staging_fail(st, it, &why);
+	else if (there == ANSWER_YES)
+		answer(st, it, STAGING_DONE);
+	return 0;
+}
+
 static int find_present(struct staging *st, struct error *err)
 {
-	for (size_t i = 0; i < st->n; i++) {
-		struct staging_item *it = &st->v[i];
-		struct sftp_attrs attrs;
-		struct error why = { ERROR_NONE, "" };
-		char *path;
-		enum answer there;
+	struct sftp_look *looks = xcalloc(st->n, sizeof *looks);
+	struct strvec paths = STRVEC_INIT;
+	size_t n = 0;
+	int rc;
 
-		if (it->state != STAGING_WAITING)
-			continue;
-		if (staging_refresh(st, err) != 0)
-			return -1;
-		path = xasprintf("%s/%s", st->root, it->job->job_id);
-		there = sftp_lstat(st->sftp, path, &attrs, &why);
-		if (there == ANSWER_YES && attrs.has_mode && !S_ISDIR(attrs.mode))
-			error_set(&why, ERROR_EXISTS, "'%s' is there and is not a directory", path);
-		free(path);
-		if (there == ANSWER_UNKNOWN && error_is_unknown(why.kind))
-			return staging_unknown(&why, err);
-		if (why.kind != ERROR_NONE)
-			staging_fail(st, it, &why);
-		else if (there == ANSWER_YES)
-			answer(st, it, STAGING_DONE);
-	}
-	return 0;
+	for (size_t i = 0; i < st->n; i++)
+		if (st->v[i].state == STAGING_WAITING)
+			strvec_push_nodup(&paths, xasprintf("%s/%s", st->root, st->v[i].job->job_id));
+	for (size_t i = 0; i < paths.n; i++)
+		looks[i].path = paths.v[i];
+	rc = paths.n ? staging_refresh(st, err) : 0;
+	if (rc == 0 && paths.n)
+		rc = sftp_lstat_all(st->sftp, looks, paths.n, err);
+	for (size_t i = 0; rc == 0 && n < paths.n; i++)
+		if (st->v[i].state == STAGING_WAITING)
+			rc = judge_present(st, &st->v[i], &looks[n++], err);
+	strvec_release(&paths);
+	free(looks);
+	return rc;
 }
 
 /* --- removing --------------------------------------------------------------- */
