@@ -45,6 +45,7 @@ void plan_release(struct plan *p)
 	free(p->objects);
 	free(p->order);
 	free(p->incoming);
+	free(p->claim);
 	strvec_release(&p->paths);
 	manifest_release(&p->manifest);
 	inputs_release(&p->inputs);
@@ -146,7 +147,7 @@ static void put_upload(struct plan *p, const char *name, mode_t mode, struct upl
 
 static void put_object(struct plan *p, const char *name, bool is_program, struct upload *u, int64_t size)
 {
-	p->objects[p->n_objects++] = (struct plan_object){ .size = size, .is_program = is_program };
+	p->objects[p->n_objects++] = (struct plan_object){ .size = size, .is_program = is_program, .put = p->n_puts };
 	p->whose[p->n_puts] = p->n_objects;
 	put_upload(p, name, is_program ? 0700 : 0600, u, size);
 }
@@ -228,6 +229,7 @@ int plan_make(const struct stage_job *job, const char *root, struct plan *out, s
 
 	strvec_init(&p.paths);
 	p.incoming = xasprintf("%s/.kedge/incoming/%s", root, job->job_id);
+	p.claim = path_join(p.incoming, "tree/code");
 	if (read_snapshot(&p, err) != 0)
 		goto failed;
 	count(&p);
@@ -249,6 +251,24 @@ void plan_set_cached(struct plan *p, size_t object)
 	assert(!p->objects[object].cached);
 	p->objects[object].cached = true;
 	p->bytes -= p->objects[object].size;
+}
+
+int plan_resume(struct plan *p, struct error *err)
+{
+	p->resumed = true;
+	for (size_t i = 0; i < p->n_puts; i++) {
+		struct plan_object *o = p->whose[i] ? &p->objects[p->whose[i] - 1] : NULL;
+
+		p->puts[i].replace = !p->puts[i].is_dir;
+		if (!o || o->cached || o->arrived == 0)
+			continue;
+		if (upload_skip(p->uploads[p->whose[i] - 1], o->arrived, err) != 0)
+			return -1;
+		p->puts[i].replace = false;
+		p->puts[i].offset = (uint64_t)o->arrived;
+		p->bytes -= o->arrived;
+	}
+	return 0;
 }
 
 size_t plan_add_puts(const struct plan *p, struct sftp_put *puts)
@@ -406,7 +426,7 @@ void plan_finish(struct plan *p)
 		strvec_push_nodup(&p->paths, path_join(p->incoming, tail_names[i]));
 		p->tail_uploads[i] = upload_buffer(text->buf, text->len);
 		p->tail[i] = (struct sftp_put){ .path = p->paths.v[p->paths.n - 1], .mode = 0600, .read = upload_read,
-						.arg = p->tail_uploads[i] };
+						.arg = p->tail_uploads[i], .replace = p->resumed };
 	}
 }
 

@@ -30,11 +30,14 @@ struct plan_object {
 	bool is_program;
 	bool cached; /* not sent: the far side has it */
 	struct object *shared; /* stage_cache.c's */
+	size_t put;            /* which of puts sends it */
+	int64_t arrived;       /* bytes of it that are in incoming/ from a try before */
 };
 
 struct plan {
 	const struct stage_job *job;
 	char *incoming;          /* ROOT/.kedge/incoming/JOB_ID, as SFTP names it */
+	char *claim;             /* there once a stage.sh is at it */
 	struct inputs inputs;
 	struct manifest manifest;
 	size_t dirs, empty_dirs, links; /* in the pack; dirs with code/ itself */
@@ -42,7 +45,7 @@ struct plan {
 	size_t n_order;
 	struct sftp_put *puts;   /* directories, and files whose hashes become known while they are sent */
 	size_t n_puts;
-	size_t *whose;           /* of puts: 1 + the object it sends, 0: none */
+	size_t *whose;           /* of each of puts: 1 + the object it sends, 0: none */
 	struct plan_object *objects; /* [0] the pack, [1 + i] input i */
 	size_t n_objects;
 	struct sftp_put tail[PLAN_TAIL]; /* what tells those hashes; after plan_finish */
@@ -53,6 +56,7 @@ struct plan {
 	struct strbuf tail_text[PLAN_TAIL];
 	int64_t bytes;           /* of puts that are sent */
 	int64_t all_bytes;       /* the same if everything were sent */
+	bool resumed;
 	bool finished;
 };
 
@@ -62,6 +66,9 @@ void plan_release(struct plan *p);
 
 /* Leave an object out of what is sent, its hash set or set later; before anything is sent. */
 void plan_set_cached(struct plan *p, size_t object);
+/* What is sent takes the place of what a try before has left, and goes on with what has arrived: that much is read here and now.  After
+   the objects from the cache are set, before anything is sent. */
+int plan_resume(struct plan *p, struct error *err);
 /* Append what is sent to puts; how many. */
 size_t plan_add_puts(const struct plan *p, struct sftp_put *puts);
 /* The SHA-256 of an object that was sent. */

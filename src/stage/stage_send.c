@@ -90,13 +90,6 @@ static void rewind_items(struct staging *st, struct staging_item *const *items, 
 	}
 }
 
-static void assign_items(struct staging *st, struct staging_item *const *items, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		if (items[i]->state == STAGING_WAITING)
-			staging_assign(st, items[i]);
-}
-
 static int make_incoming(struct staging *st, struct error *err)
 {
 	char *path = xasprintf("%s/.kedge/incoming", st->root);
@@ -151,7 +144,9 @@ static int try_group(struct staging *st, struct staging_item *const *items, size
 		if (make_incoming(st, why) != 0)
 			return -1;
 		rewind_items(st, items, n);
-		assign_items(st, items, n);
+		for (size_t i = 0; i < n; i++)
+			if (items[i]->state == STAGING_WAITING)
+				staging_assign(st, items[i]);
 		rc = send_files(st, items, n, why);
 	}
 	for (size_t i = 0; rc == 0 && i < n; i++) {
@@ -163,28 +158,78 @@ static int try_group(struct staging *st, struct staging_item *const *items, size
 	return rc;
 }
 
-/* Each by itself, after what is left of it was removed. */
-static int send_singly(struct staging *st, struct staging_item *const *items, size_t n, struct error *err)
+/* Remove what is left of them, and lay them out anew; a refusal is theirs. */
+static int start_over(struct staging *st, struct staging_item *const *items, size_t n, struct error *err)
 {
 	struct error why = { ERROR_NONE, "" };
 
-	if (staging_discard(st, items, n, NULL, &why) != 0) {
+	if (n && staging_discard(st, items, n, NULL, &why) != 0) {
 		if (error_is_unknown(why.kind))
 			return staging_unknown(&why, err);
 		staging_fail_all(st, items, n, STAGING_WAITING, &why);
 		return 0;
 	}
 	rewind_items(st, items, n);
-	for (size_t i = 0; i < n; i++) {
-		assign_items(st, &items[i], 1);
-		if (items[i]->state != STAGING_WAITING || try_group(st, &items[i], 1, &why) == 0)
-			continue;
-		if (error_is_unknown(why.kind))
-			return staging_unknown(&why, err);
-		staging_unassign(items[i]);
-		staging_fail(st, items[i], &why);
-	}
 	return 0;
+}
+
+static int send_one(struct staging *st, struct staging_item *it, struct error *why)
+{
+	int rc = 0;
+
+	if (it->state != STAGING_WAITING)
+		return 0;
+	staging_assign(st, it);
+	if (it->resume)
+		rc = plan_resume(&it->plan, why);
+	if (rc == 0)
+		rc = try_group(st, &it, 1, why);
+	if (rc != 0)
+		staging_unassign(it);
+	return rc;
+}
+
+/* What went wrong may be that there was something to go on with. */
+static int send_singly_one(struct staging *st, struct staging_item *it, struct error *err)
+{
+	struct error why = { ERROR_NONE, "" };
+	int rc = send_one(st, it, &why);
+
+	if (rc != 0 && it->resume && !error_is_unknown(why.kind)) {
+		it->resume = false;
+		if (start_over(st, &it, 1, err) != 0)
+			return -1;
+		rc = send_one(st, it, &why);
+	}
+	if (rc == 0)
+		return 0;
+	if (error_is_unknown(why.kind))
+		return staging_unknown(&why, err);
+	staging_fail(st, it, &why);
+	return 0;
+}
+
+/* Each by itself.  One that is new has nothing in incoming/ after what is left of it was removed. */
+static int send_singly(struct staging *st, struct staging_item *const *items, size_t n, struct error *err)
+{
+	struct staging_item **some = xcalloc(n, sizeof *some);
+	size_t n_some = 0, n_fresh = 0;
+	int rc;
+
+	rewind_items(st, items, n);
+	for (size_t i = 0; i < n; i++)
+		if (items[i]->state == STAGING_WAITING)
+			some[n_some++] = items[i];
+	rc = staging_find_arrived(st, some, n_some, err);
+	for (size_t i = 0; i < n_some; i++)
+		if (!some[i]->resume)
+			some[n_fresh++] = some[i];
+	if (rc == 0)
+		rc = start_over(st, some, n_fresh, err);
+	for (size_t i = 0; rc == 0 && i < n; i++)
+		rc = send_singly_one(st, items[i], err);
+	free(some);
+	return rc;
 }
 
 /* A job that is alone and finds something of its own in incoming/ was begun by a try that was killed. */
@@ -247,6 +292,7 @@ int staging_send_again(struct staging *st, struct error *err)
 	for (size_t i = 0; i < n; i++) {
 		items[i]->state = STAGING_WAITING;
 		items[i]->whole = true;
+		items[i]->resume = false;
 	}
 	rewind_items(st, items, n);
 	free(items);

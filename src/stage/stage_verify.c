@@ -108,6 +108,14 @@ static void explain(const struct staging *st, const struct staging_item *it, con
 	}
 }
 
+/* Is it worth a second try, as a whole? */
+static bool is_missed(const struct staging_item *it, const struct verdict *v)
+{
+	if (it->whole)
+		return false;
+	return v->kind == VERDICT_MISS || (it->resume && (v->kind == VERDICT_SUM || v->kind == VERDICT_SENT));
+}
+
 static void take_verdict(struct staging *st, struct staging_item *it, const struct verdict *v)
 {
 	struct error why = { ERROR_NONE, "" };
@@ -116,7 +124,7 @@ static void take_verdict(struct staging *st, struct staging_item *it, const stru
 		staging_succeed(st, it, it->state == STAGING_UNHASHED ? "sftp" : v->word);
 	} else if (v->kind == VERDICT_UNHASHED && it->state == STAGING_SENT) {
 		it->state = STAGING_UNHASHED;
-	} else if (v->kind == VERDICT_MISS && !it->whole) {
+	} else if (is_missed(it, v)) {
 		it->state = STAGING_MISSED;
 	} else if (v->kind == VERDICT_UNHASHED) {
 		error_set(&why, ERROR_PROTOCOL, "the far side asks for hashes that it was told");

@@ -34,7 +34,8 @@ struct staging_item {
 	struct stage_job *job;
 	struct plan plan;
 	enum staging_state state;
-	bool whole; /* nothing is left out of what is sent */
+	bool whole;   /* nothing is left out of what is sent */
+	bool resume;  /* a try before has left something to go on with */
 };
 
 struct staging {
@@ -74,6 +75,9 @@ void staging_assign(struct staging *st, struct staging_item *it);
 void staging_unassign(struct staging_item *it);
 void staging_learn(struct staging_item *it); /* its files were sent */
 int staging_fill(struct staging_item *it, struct error *err); /* what others sent has its hash now */
+
+/* stage_resume.c: set `resume` of each item, its plan being made, and what has arrived of its objects. */
+int staging_find_arrived(struct staging *st, struct staging_item *const *items, size_t n, struct error *err);
 
 /* stage_send.c: WAITING -> SENT or FAILED.  MISSED -> the same. */
 int staging_send(struct staging *st, struct error *err);

@@ -12,8 +12,11 @@
 #include "util/clock.h"
 #include "util/error.h"
 #include "util/fsutil.h"
+#include "util/signals.h"
 #include "util/vis.h"
 #include "util/xalloc.h"
+
+enum { SKIP_BLOCK = 1 << 18 };
 
 struct upload {
 	char *path; /* NULL: a buffer */
@@ -200,6 +203,22 @@ ssize_t upload_read(void *arg, void *buf, size_t n, struct error *err)
 		u->done = true;
 	}
 	return got;
+}
+
+int upload_skip(struct upload *u, int64_t n, struct error *err)
+{
+	const int64_t end = u->bytes + n;
+	char *buf = xmalloc(SKIP_BLOCK);
+	ssize_t got = 1;
+
+	while (got > 0 && u->bytes < end) {
+		if (signals_check(err) != 0)
+			got = -1;
+		else
+			got = upload_read(u, buf, end - u->bytes < SKIP_BLOCK ? (size_t)(end - u->bytes) : SKIP_BLOCK, err);
+	}
+	free(buf);
+	return got < 0 ? -1 : 0;
 }
 
 bool upload_is_done(const struct upload *u)

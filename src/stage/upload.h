@@ -21,6 +21,9 @@ void upload_free(struct upload *u);
 
 ssize_t upload_read(void *u, void *buf, size_t n, struct error *err); /* for sftp_put.read */
 
+/* Read the first n bytes here and now, for their hash: they need not be sent.  INTERRUPTED by a signal. */
+int upload_skip(struct upload *u, int64_t n, struct error *err);
+
 bool upload_is_done(const struct upload *u); /* its end was read */
 
 /* Of what was read; the hash only when it is done. */

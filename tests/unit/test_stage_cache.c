@@ -520,6 +520,175 @@ static void altered_copy_is_noticed(void **state)
 	assert_job_is_whole("job-2");
 }
 
+/* --- going on with what has arrived ------------------------------------------------ */
+
+enum { LARGE = 3000000 };
+
+/* The job's data becomes a large file. */
+static void submit_large(void)
+{
+	noise_file("set", LARGE, 7);
+	if (stage_snapshot(&spec, spool, NULL, &err) != 0)
+		fail_msg("%s", err.text);
+}
+
+/* What is in incoming/ of a try before: the first n bytes of the data, and other files. */
+static void leave_behind(const char *id, size_t n)
+{
+	char *below = xasprintf(".kedge/incoming/%s/", id), *name = xasprintf("%stree/data/new\nline/set", below);
+	size_t len;
+	char *data = tree_read(tree_path(dir, "set"), &len);
+
+	assert_in_range(n, 1, len);
+	tree_file(root, name, data, n, 0600);
+	free(data);
+	free(name);
+	name = xasprintf("%spack", below);
+	tree_file(root, name, "half", 4, 0600);
+	free(name);
+	name = xasprintf("%stree/run.sh", below);
+	tree_file(root, name, "old", 3, 0600);
+	free(name);
+	name = xasprintf("%snames", below);
+	tree_file(root, name, "old and longer than the new one, surely, and so on", 50, 0600);
+	free(name);
+	free(below);
+}
+
+static void assert_nothing_is_left(void)
+{
+	assert_int_equal(tree_sh("test -z \"$(ls -A \"$1/.kedge/incoming\")\"", root, NULL), 0);
+}
+
+static void what_has_arrived_is_not_sent_again(void **state)
+{
+	static const size_t sizes[] = { 65536, 2222222, LARGE - 1, LARGE };
+
+	(void)state;
+	submit_large();
+	for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+		leave_behind("job-1", sizes[i]);
+		stage_as("job-1");
+		assert_in_range(job.bytes, LARGE - sizes[i], LARGE - sizes[i] + 20000);
+		assert_job_is_whole("job-1");
+		assert_cache_is_true();
+		assert_nothing_is_left();
+		assert_int_equal(tree_sh("rm -rf \"$1\" \"$2\"", tree_path(root, "job-1"), tree_path(root, ".kedge/cache")), 0);
+		n_known = 0;
+	}
+}
+
+static void little_that_has_arrived_is_sent_again(void **state)
+{
+	(void)state;
+	submit_large();
+	leave_behind("job-1", 50000);
+	stage_as("job-1");
+	assert_true(job.bytes > LARGE);
+	assert_job_is_whole("job-1");
+	assert_nothing_is_left();
+}
+
+static void what_has_arrived_altered_is_sent_again(void **state)
+{
+	(void)state;
+	submit_large();
+	leave_behind("job-1", 2000000);
+	assert_int_equal(tree_sh("printf x | dd of=\"$(find \"$1/.kedge/incoming\" -name set)\" bs=1 seek=12345 conv=notrunc 2>/dev/null", root, NULL), 0);
+	stage_as("job-1");
+	assert_true(job.bytes > LARGE);
+	assert_job_is_whole("job-1");
+	assert_cache_is_true();
+	assert_nothing_is_left();
+}
+
+static void more_than_all_of_it_is_sent_again(void **state)
+{
+	(void)state;
+	submit_large();
+	leave_behind("job-1", LARGE);
+	assert_int_equal(tree_sh("echo >> \"$(find \"$1/.kedge/incoming\" -name set)\"", root, NULL), 0);
+	stage_as("job-1");
+	assert_true(job.bytes > LARGE);
+	assert_job_is_whole("job-1");
+	assert_nothing_is_left();
+}
+
+/* Somebody's stage.sh may be at it. */
+static void claimed_upload_is_not_gone_on_with(void **state)
+{
+	(void)state;
+	submit_large();
+	leave_behind("job-1", LARGE);
+	tree_dir(root, ".kedge/incoming/job-1/tree/code");
+	stage_as("job-1");
+	assert_true(job.bytes > LARGE);
+	assert_job_is_whole("job-1");
+	assert_nothing_is_left();
+}
+
+static void each_job_of_a_batch_goes_on_with_its_own(void **state)
+{
+	struct stage_job jobs[3] = { job, job, job };
+	int64_t bytes;
+
+	(void)state;
+	submit_large();
+	jobs[1].job_id = "job-2";
+	jobs[2].job_id = "job-3";
+	leave_behind("job-2", LARGE - 10);
+	leave_behind("job-3", 7);
+	bytes = stage_many(jobs, 3);
+	assert_in_range(bytes, 1, LARGE + 40000); /* the first sends it, in one try or two, and the others have it from there */
+	for (int i = 0; i < 3; i++)
+		assert_job_is_whole(jobs[i].job_id);
+	assert_cache_is_true();
+	assert_nothing_is_left();
+}
+
+static void file_that_changed_before_it_is_gone_on_with_is_told(void **state)
+{
+	(void)state;
+	submit_large();
+	leave_behind("job-1", 2000000);
+	noise_file("set", LARGE + 1, 8);
+	job.job_id = "job-1";
+	if (stage_jobs(site, &job, 1, &err) != 0)
+		fail_msg("%s", err.text);
+	assert_false(job.done);
+	assert_int_equal(job.error.kind, ERROR_SPEC);
+	assert_nothing_is_left();
+}
+
+/* A wire that breaks again and again: everything goes over it about once. */
+static void cut_again_and_again_it_arrives(void **state)
+{
+	char *script = xasprintf("#!/bin/sh\ndd bs=64 count=20000 2>/dev/null | %s\n", KEDGE_SFTP_SERVER);
+	int tries = 1;
+
+	(void)state;
+	submit_large();
+	cluster.timeout_ms = 20000;
+	tree_file(dir, "cut", script, strlen(script), 0755);
+	free(script);
+	setenv("KEDGE_SFTP_SERVER", tree_path(dir, "cut"), 1);
+	job.job_id = "job-1";
+	while (stage_jobs(site, &job, 1, &err) != 0 && tries < 20) {
+		tries++;
+		site_close(site);
+		site = site_open(&cluster, &err);
+		if (!site)
+			fail_msg("%s", err.text);
+	}
+	unsetenv("KEDGE_SFTP_SERVER");
+	if (!job.done)
+		fail_msg("%s", job.error.text);
+	assert_in_range(tries, 3, 6); /* of 1.2 MB each, or a little less */
+	assert_job_is_whole("job-1");
+	assert_cache_is_true();
+	assert_nothing_is_left();
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -539,6 +708,14 @@ int main(void)
 		TEST(altered_file_is_sent_again),
 		TEST(truncated_file_is_sent_again),
 		TEST(removed_file_is_sent_again),
+		TEST(what_has_arrived_is_not_sent_again),
+		TEST(little_that_has_arrived_is_sent_again),
+		TEST(what_has_arrived_altered_is_sent_again),
+		TEST(more_than_all_of_it_is_sent_again),
+		TEST(claimed_upload_is_not_gone_on_with),
+		TEST(each_job_of_a_batch_goes_on_with_its_own),
+		TEST(file_that_changed_before_it_is_gone_on_with_is_told),
+		TEST(cut_again_and_again_it_arrives),
 		TEST(removed_cache_is_made_again),
 		TEST(pack_that_was_altered_unnoticed_is_sent_again),
 		TEST(file_that_vanishes_after_the_question_is_sent_again),
