@@ -19,7 +19,6 @@ cp "$config" "$tap_dir/fast.ini"
 sed "s/^port = .*/port = $proxy_port/" "$tap_dir/fast.ini" >"$tap_dir/slow.ini"
 mkdir "$sshd_dir/proj"
 cd "$sshd_dir/proj" || exit 99
-head -c 8000000 /dev/urandom >data.bin
 printf '#!/bin/sh\necho run >>%s/runs-$JOB_NAME\ncmp "$DATA_DIR/data.bin" %s/proj/data.bin\n' "$sshd_dir" "$sshd_dir" >main.sh
 printf '[job]\nname = j\nentry = main.sh\n[data]\ndata.bin = local:data.bin\n' >job.ini
 
@@ -30,6 +29,7 @@ uploading()
 number=0
 for signal in INT TERM KILL; do
 	number=$((number + 1))
+	head -c 8000000 /dev/urandom >data.bin # what a cluster has is not sent
 	cp "$tap_dir/slow.ini" "$config"
 	# a shell without job control starts what goes to the background with INT ignored
 	env --default-signal=INT kedge submit -J "$signal" job.ini >"$tap_dir/out" 2>"$tap_dir/err" &

@@ -27,11 +27,15 @@ proj=$sshd_dir/proj
 # --- the job
 mkdir -p "$proj/code/lib"
 cd "$proj" || exit 99
-head -c 100000 /dev/urandom >data.bin
 head -c 3000 /dev/urandom >code/lib/table.bin
 ln -s lib/table.bin code/table
-counter_script 'cmp "$DATA_DIR/data.bin" '"'$proj/data.bin'" >code/main.sh
-printf '[job]\nname = j\ncode = local:code\nentry = main.sh\n[data]\ndata.bin = local:data.bin\n' >job.ini
+counter_script 'cmp "$DATA_DIR/data.bin" '"'$proj'/\$JOB_NAME.bin" >code/main.sh
+# new_job NAME: NAME.ini, with data of its own: what the cluster has is not sent
+new_job()
+{
+	head -c 100000 /dev/urandom >"$1.bin"
+	printf '[job]\nname = %s\ncode = local:code\nentry = main.sh\n[data]\ndata.bin = local:%s.bin\n' "$1" "$1" >"$1.ini"
+}
 
 # --- the clusters c1, c2, ... of the configuration; by lane and kind of fault the same behind that lane's proxy
 sed '/^\[cluster box\]/d' "$config" >"$tap_dir/box.ini"
@@ -61,7 +65,8 @@ proxy_use 1
 none_open() { [ "$(proxy_count open)" -eq 0 ]; }
 client_bytes=0 server_bytes=0 client_before=0 server_before=0
 for n in 0 1 2 3; do
-	ok "$n: a submit over a whole wire" kedge --config "$tap_dir/cut.1.ini" submit -c c0 job.ini
+	new_job "whole$n"
+	ok "$n: a submit over a whole wire" kedge --config "$tap_dir/cut.1.ini" submit -c c0 "whole$n.ini"
 	wait_for none_open
 	ok "$n: it succeeds" kedge wait $((n + 1))
 	up=$(proxy_count up) down=$(proxy_count down)
@@ -105,8 +110,9 @@ submit_at()
 	at=$client_bytes
 	[ "$3" = client ] || at=$server_bytes
 	at=$((at * $4 / steps))
+	new_job "j$1"
 	proxy_fault "$2" "$3" $at
-	timeout -k 5 120 kedge --config "$tap_dir/$2.$lane.ini" submit -c "c$1" job.ini >"$tap_dir/$1.out" 2>"$tap_dir/$1.err"
+	timeout -k 5 120 kedge --config "$tap_dir/$2.$lane.ini" submit -c "c$1" "j$1.ini" >"$tap_dir/$1.out" 2>"$tap_dir/$1.err"
 	status=$?
 	read -r number _ <"$tap_dir/$1.out"
 	echo "$1 $2 $3 $4 $lane $at $status $(state_of "${number:-0}")" >"$tap_dir/result.$1"
@@ -181,11 +187,11 @@ all_over()
 # Of the jobs that were not looked at yet
 wrong_runs()
 {
-	sql "select job_id from job where number > $judged" | while read -r id; do
+	sql "select job_id, name from job where number > $judged" | while IFS='|' read -r id name; do
 		ran=$(cat "$counter/$id".* 2>/dev/null | wc -l)
 		[ "$ran" -eq 1 ] || echo "$id ran $ran times"
 		diff -r --no-dereference code "$sshd_dir/root/$id/code"
-		cmp data.bin "$sshd_dir/root/$id/data/data.bin"
+		cmp "$name.bin" "$sshd_dir/root/$id/data/data.bin"
 	done
 }
 incoming_is_empty() { [ -z "$(find "$sshd_dir/root/.kedge/incoming" -mindepth 1)" ]; }
