@@ -145,11 +145,15 @@ static void put_upload(struct plan *p, const char *name, mode_t mode, struct upl
 	p->bytes += bytes;
 }
 
+/* Synced: it may be used for years without being hashed again. */
 static void put_object(struct plan *p, const char *name, bool is_program, struct upload *u, int64_t size)
 {
+	struct sftp_put *put = &p->puts[p->n_puts];
+
 	p->objects[p->n_objects++] = (struct plan_object){ .size = size, .is_program = is_program, .put = p->n_puts };
 	p->whose[p->n_puts] = p->n_objects;
 	put_upload(p, name, is_program ? 0700 : 0600, u, size);
+	put->fsync = true;
 }
 
 /* The directories of a nested name below data/ or models/, unless the one before it had the same. */
