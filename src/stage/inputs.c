@@ -2,8 +2,10 @@
 
 #include "stage/inputs.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -11,12 +13,16 @@
 
 #include "config/spec.h"
 #include "stage/manifest.h"
+#include "stage/source.h"
 #include "util/error.h"
 #include "util/fsutil.h"
 #include "util/path.h"
 #include "util/strbuf.h"
+#include "util/strvec.h"
 #include "util/vis.h"
 #include "util/xalloc.h"
+
+enum { MAX_BELOW = 10000 }; /* files that one name may stand for: the far side handles each by itself */
 
 static const char header[] = "kedge-inputs 1\n";
 
@@ -95,18 +101,112 @@ out:
 	return rc;
 }
 
+static int record_file(const char *name, const char *path, bool is_model, struct inputs *out, struct error *err)
+{
+	struct input *in = append(out);
+
+	in->is_model = is_model;
+	in->name = xstrdup(name);
+	return look(in, path, err);
+}
+
+static int record_below(const char *name, const char *dir, const char *below, bool is_model, struct inputs *out,
+			struct error *err)
+{
+	char *full_name = path_join(name, below), *path = path_join(dir, below);
+	int rc = record_file(full_name, path, is_model, out, err);
+
+	free(full_name);
+	free(path);
+	return rc;
+}
+
+/* What is wrong with an entry as a whole. */
+static int refuse(const char *name, const char *path, bool is_model, const char *why, struct error *err)
+{
+	const struct input in = { .name = (char *)(uintptr_t)name, .is_model = is_model };
+
+	return input_error(&in, path, why, err);
+}
+
+static int too_many(const char *name, const char *path, bool is_model, struct error *err)
+{
+	char *why = xasprintf("stands for more than %d files; send an archive of them", (int)MAX_BELOW);
+
+	refuse(name, path, is_model, why, err);
+	free(why);
+	return -1;
+}
+
+/* Links to files inside are followed; what source_walk refuses of code is refused here, too. */
+static int record_directory(const char *name, const char *dir, bool is_model, struct inputs *out, struct error *err)
+{
+	const size_t before = out->n;
+	struct source src = SOURCE_INIT;
+	int rc = source_walk(dir, &src, err);
+
+	for (size_t i = 0; rc == 0 && i < src.n; i++)
+		if (!S_ISDIR(src.v[i].mode))
+			rc = record_below(name, dir, src.v[i].path, is_model, out, err);
+	source_release(&src);
+	if (rc == 0 && out->n == before)
+		rc = refuse(name, dir, is_model, "holds no files", err);
+	return rc == 0 && out->n - before > MAX_BELOW ? too_many(name, dir, is_model, err) : rc;
+}
+
+static int list_matches(const char *dir, const char *pattern, struct strvec *names)
+{
+	DIR *d = opendir(dir);
+	struct dirent *e;
+
+	if (!d)
+		return -1;
+	while ((e = readdir(d)))
+		if (fnmatch(pattern, e->d_name, FNM_PERIOD) == 0)
+			strvec_push(names, e->d_name);
+	closedir(d);
+	strvec_sort(names);
+	return 0;
+}
+
+/* Wildcards in the last part of the path. */
+static int record_matches(const char *name, const char *path, bool is_model, struct inputs *out, struct error *err)
+{
+	struct strvec names = STRVEC_INIT;
+	char *dir = path_dirname(path);
+	int rc = 0;
+
+	if (list_matches(dir, path_basename(path), &names) != 0 || names.n == 0)
+		rc = refuse(name, path, is_model, "matches no file", err);
+	if (rc == 0 && names.n > MAX_BELOW)
+		rc = too_many(name, path, is_model, err);
+	for (size_t i = 0; rc == 0 && i < names.n; i++)
+		rc = record_below(name, dir, names.v[i], is_model, out, err);
+	strvec_release(&names);
+	free(dir);
+	return rc;
+}
+
+static int record_one(const struct spec_input *from, bool is_model, struct inputs *out, struct error *err)
+{
+	const char *path = spec_local_path(from->source, err);
+	struct stat st;
+
+	if (!path)
+		return -1;
+	if (stat(path, &st) != 0)
+		return strpbrk(path_basename(path), "*?[") ? record_matches(from->name, path, is_model, out, err)
+							   : record_file(from->name, path, is_model, out, err);
+	if (S_ISDIR(st.st_mode))
+		return record_directory(from->name, path, is_model, out, err);
+	return record_file(from->name, path, is_model, out, err);
+}
+
 static int record(const struct spec_inputs *from, bool is_model, struct inputs *out, struct error *err)
 {
-	for (size_t i = 0; i < from->n; i++) {
-		struct input *in = append(out);
-		const char *path;
-
-		in->is_model = is_model;
-		in->name = xstrdup(from->v[i].name);
-		path = spec_local_path(from->v[i].source, err);
-		if (!path || look(in, path, err) != 0)
+	for (size_t i = 0; i < from->n; i++)
+		if (record_one(&from->v[i], is_model, out, err) != 0)
 			return -1;
-	}
 	return 0;
 }
 

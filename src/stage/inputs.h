@@ -39,7 +39,8 @@ struct inputs {
 
 #define INPUTS_INIT { "", 0, NULL, 0, 0 }
 
-/* Look at spec's data and models (which passed spec_check): readable regular files, or SPEC.  Out: the files, no pack. */
+/* Look at spec's data and models (which passed spec_check): readable regular files, directories of them, or wildcards in the last
+   part of a path that no file has; else SPEC.  Out: the files, no pack.  What is in a directory or matches is NAME/PATH. */
 int inputs_record(const struct spec *spec, struct inputs *out, struct error *err);
 void inputs_release(struct inputs *in);
 const char *inputs_directory(const struct input *in); /* "data" or "models" */

@@ -3,6 +3,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -139,14 +140,91 @@ static void missing_file_is_told_with_its_place_in_the_spec(void **state)
 	assert_non_null(strstr(err.text, "/gone' cannot be read: No such file"));
 }
 
-static void directory_and_fifo_are_refused(void **state)
+static void assert_names(const char *const *names, size_t n)
+{
+	error_clear(&err);
+	inputs_release(&in);
+	if (inputs_record(&spec, &in, &err) != 0)
+		fail_msg("%s", err.text);
+	assert_int_equal(in.n, n);
+	for (size_t i = 0; i < n; i++)
+		assert_string_equal(in.v[i].name, names[i]);
+}
+
+static void directory_stands_for_the_files_below_it(void **state)
+{
+	static const char *const names[] = { "a.tar/\n", "a.tar/b", "a.tar/d/e/c", "a.tar/d/link" };
+
+	(void)state;
+	tree_text(dir, "set/b", "1");
+	tree_text(dir, "set/\n", "12");
+	tree_text(dir, "set/d/e/c", "123");
+	tree_dir(dir, "set/empty");
+	tree_link(dir, "set/d/link", "../b");
+	want(&spec.data, a_tar, "set/");
+	assert_names(names, 4);
+	assert_int_equal(in.v[2].size, 3);
+	assert_string_equal(in.v[3].source, in.v[1].source);
+
+	inputs_release(&in);
+	tree_link(dir, "set/out", "../elsewhere");
+	assert_refused("out");
+}
+
+static void directory_without_files_is_refused(void **state)
 {
 	(void)state;
-	want(&spec.data, a_tar, ".");
-	assert_refused("is not a regular file");
-	error_clear(&err);
+	tree_dir(dir, "set/empty");
+	want(&spec.models, w_pth, "set");
+	assert_refused("models 'w.pth': '");
+	assert_non_null(strstr(err.text, "/set' holds no files"));
+}
+
+static void too_many_files_are_refused(void **state)
+{
+	char name[32];
+
+	(void)state;
+	for (int i = 0; i <= 10000; i++) {
+		snprintf(name, sizeof name, "set/%d", i);
+		tree_text(dir, name, "");
+	}
+	want(&spec.data, a_tar, "set");
+	assert_refused("stands for more than 10000 files; send an archive of them");
 	free(data[0].source);
 	spec.data.n = 0;
+	want(&spec.data, a_tar, "set/*");
+	assert_refused("stands for more than 10000 files; send an archive of them");
+}
+
+static void wildcards_stand_for_what_they_match(void **state)
+{
+	static const char *const names[] = { "a.tar/1.bin", "a.tar/2.bin" }, *const itself[] = { "a.tar" };
+
+	(void)state;
+	tree_text(dir, "s[e]t/2.bin", "1");
+	tree_text(dir, "s[e]t/1.bin", "1");
+	tree_text(dir, "s[e]t/.bin", "1");
+	tree_text(dir, "s[e]t/3.txt", "1");
+	want(&spec.data, a_tar, "s[e]t/*.bin");
+	assert_names(names, 2);
+	tree_text(dir, "s[e]t/*.bin", "a file of that name is meant itself");
+	assert_names(itself, 1);
+	inputs_release(&in);
+	free(data[0].source);
+	spec.data.n = 0;
+	want(&spec.data, a_tar, "s[e]t/x*");
+	assert_refused("matches no file");
+	free(data[0].source);
+	spec.data.n = 0;
+	tree_dir(dir, "s[e]t/d.txt");
+	want(&spec.data, a_tar, "s[e]t/*.txt");
+	assert_refused("d.txt' is not a regular file");
+}
+
+static void fifo_is_refused(void **state)
+{
+	(void)state;
 	assert_int_equal(mkfifo(tree_path(dir, "p"), 0600), 0);
 	want(&spec.data, a_tar, "p");
 	assert_refused("is not a regular file");
@@ -197,7 +275,11 @@ int main(void)
 		TEST(link_is_recorded_as_the_file_it_leads_to),
 		TEST(time_before_1970_is_not_compared),
 		TEST(missing_file_is_told_with_its_place_in_the_spec),
-		TEST(directory_and_fifo_are_refused),
+		TEST(directory_stands_for_the_files_below_it),
+		TEST(directory_without_files_is_refused),
+		TEST(too_many_files_are_refused),
+		TEST(wildcards_stand_for_what_they_match),
+		TEST(fifo_is_refused),
 		TEST(anything_but_the_grammar_is_refused),
 	};
 

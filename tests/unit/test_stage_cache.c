@@ -405,6 +405,31 @@ static void known_hash_that_is_wrong_does_no_harm(void **state)
 	assert_cache_is_true();
 }
 
+static void directory_arrives_and_is_not_sent_again(void **state)
+{
+	(void)state;
+	noise_file("many/a/big", BIG, 5);
+	noise_file("many/a b\nc/big", BIG, 6);
+	tree_file(dir, "many/run", "#!/bin/sh\n", 10, 0755);
+	tree_text(dir, "many/empty", "");
+	add_input(&spec.data, "all", "many/");
+	add_input(&spec.models, "some", "many/a/b*");
+	let_it_age("many/empty");
+	if (stage_snapshot(&spec, spool, NULL, &err) != 0)
+		fail_msg("%s", err.text);
+	for (int i = 1; i <= 2; i++) {
+		const char *id = i == 1 ? "job-1" : "job-2";
+
+		stage_as(id);
+		assert_int_equal(tree_sh("diff -r \"$1\" \"$2\"", in_job(id, "data/all"), tree_path(dir, "many")), 0);
+		assert_int_equal(tree_sh("cmp \"$1\" \"$2\"", in_job(id, "models/some/big"), tree_path(dir, "many/a/big")), 0);
+		assert_int_equal(look(in_job(id, "data/all/run")).st_mode, S_IFREG | 0500);
+		assert_job_is_whole(id);
+	}
+	assert_in_range(job.bytes, 1, 10000);
+	assert_cache_is_true();
+}
+
 /* The first of them comes to nothing after it was sent; what it sent is not in the cache. */
 static void job_that_relied_on_another_is_sent_as_a_whole(void **state)
 {
@@ -704,6 +729,7 @@ int main(void)
 		TEST(data_that_a_job_wrote_to_is_sent_again),
 		TEST(file_just_written_is_not_remembered),
 		TEST(known_hash_that_is_wrong_does_no_harm),
+		TEST(directory_arrives_and_is_not_sent_again),
 		TEST(job_that_relied_on_another_is_sent_as_a_whole),
 		TEST(altered_file_is_sent_again),
 		TEST(truncated_file_is_sent_again),
