@@ -870,6 +870,33 @@ static void many_jobs_are_staged_at_once(void **state)
 	assert_incoming_is_empty();
 }
 
+/* Nothing is kept in the cache there, so that what they share cannot come from it. */
+static void jobs_that_share_files_need_no_tool_to_hash_with(void **state)
+{
+	struct stage_job jobs[3] = { job, job, job };
+
+	(void)state;
+	tree_text(code, "a", "1");
+	tree_text(dir, "set", "12345");
+	add_input(&spec.data, "set", "set");
+	snapshot();
+	jobs[1].job_id = "job-2";
+	jobs[2].job_id = "job-3";
+	only_tools(BASE_TOOLS " awk xargs ls ln cp touch");
+	connect_site();
+	if (stage_jobs(site, jobs, 3, &err) != 0)
+		fail_msg("%s", err.text);
+	setenv("PATH", old_path, 1);
+	for (int i = 0; i < 3; i++) {
+		if (!jobs[i].done)
+			fail_msg("%s", jobs[i].error.text);
+		assert_string_equal(jobs[i].verified_by, "sftp");
+		assert_int_equal(assert_manifest_holds(jobs[i].job_id), 4);
+	}
+	assert_false(exists(in_root(".kedge/cache")));
+	assert_incoming_is_empty();
+}
+
 static void trouble_of_one_job_does_not_stop_the_others(void **state)
 {
 	static const char *const ids[] = { "good-1", "changed", "left-over", "there", "../evil", "good-2", "altered" };
@@ -1245,6 +1272,7 @@ int main(void)
 		TEST(root_that_nobody_can_make_is_told_to_every_job),
 		TEST(root_of_another_user_is_told),
 		TEST(many_jobs_are_staged_at_once),
+		TEST(jobs_that_share_files_need_no_tool_to_hash_with),
 		TEST(trouble_of_one_job_does_not_stop_the_others),
 		TEST(changed_file_of_one_job_does_not_stop_the_other),
 		TEST(cut_at_any_byte_leaves_the_job_undecided_and_the_next_try_succeeds),
