@@ -349,6 +349,27 @@ static void data_that_is_known_and_there_is_not_sent(void **state)
 	assert_int_equal(tree_sh("cmp \"$1\" \"$2\"", in_job("job-1", ".kedge/manifest"), in_job("job-2", ".kedge/manifest")), 0);
 }
 
+static void applets_of_busybox_keep_a_cache(void **state)
+{
+	(void)state;
+	if (tree_sh("command -v busybox >/dev/null", NULL, NULL) != 0)
+		skip();
+	let_it_age("tool");
+	tree_dir(dir, "bin");
+	assert_int_equal(tree_sh("for t in sh printf cat tar mv rm mkdir find chmod tail df id wc awk xargs sha256sum ls ln cp touch; do\n"
+				 "	ln -s \"$(command -v busybox)\" \"$1/bin/$t\" || exit 1\n"
+				 "done", dir, NULL), 0);
+	setenv("PATH", tree_path(dir, "bin"), 1);
+	stage_as("job-1");
+	stage_as("job-2");
+	setenv("PATH", old_path, 1);
+	assert_in_range(job.bytes, 1, 10000);
+	assert_int_equal(look(entry("set", "")).st_nlink, 3);
+	assert_int_equal(look(entry("set", "")).st_mtime, 946684800);
+	assert_job_is_whole("job-2");
+	assert_cache_is_true();
+}
+
 static void known_file_that_is_not_there_is_sent(void **state)
 {
 	(void)state;
@@ -727,6 +748,7 @@ int main(void)
 		TEST(code_that_is_there_is_not_sent),
 		TEST(jobs_of_one_batch_send_what_they_share_once),
 		TEST(data_that_is_known_and_there_is_not_sent),
+		TEST(applets_of_busybox_keep_a_cache),
 		TEST(known_file_that_is_not_there_is_sent),
 		TEST(data_that_a_job_wrote_to_is_sent_again),
 		TEST(file_just_written_is_not_remembered),
