@@ -160,7 +160,8 @@ ok 'with the snapshot it is sent again' wait_for_secs 60 poll_until 2 RUNNING
 kedge -q cancel 2
 run_done
 
-# --- the sweep
+# --- the sweep, of what this database may know
+sql "update meta set value = value - 30 * 86400000 where key = 'created_ms'"
 old=$spool/01900000-0000-7000-8000-000000000001 new=$spool/01900000-0000-7000-8000-000000000002
 mkdir -m 700 "$old" "$new" "$spool/mine"
 touch -d '2 days ago' "$old" "$spool/mine"
