@@ -14,8 +14,8 @@ enum { DEV = 1, INO, SIZE, MTIME, CTIME, SHA256, SEEN };
 
 const char *const filehash_statements[STATEMENTS + 1] = {
 	[GET] = "SELECT sha256 FROM file_hash WHERE dev = ?1 AND ino = ?2 AND size = ?3 AND mtime_ns = ?4 AND ctime_ns = ?5",
-	[PUT] = "INSERT OR REPLACE INTO file_hash (dev, ino, size, mtime_ns, ctime_ns, sha256, seen_ms) "
-		"VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+	[PUT] = ("INSERT OR REPLACE INTO file_hash (dev, ino, size, mtime_ns, ctime_ns, sha256, seen_ms) "
+		"VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"),
 	[FORGET] = "DELETE FROM file_hash WHERE seen_ms < ?1",
 };
 
