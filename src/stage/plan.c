@@ -9,6 +9,7 @@
 
 #include "stage/stage.h"
 #include "stage/upload.h"
+#include "transport/sftp_stripe.h"
 #include "util/error.h"
 #include "util/fsutil.h"
 #include "util/path.h"
@@ -275,13 +276,36 @@ int plan_resume(struct plan *p, struct error *err)
 	return 0;
 }
 
-size_t plan_add_puts(const struct plan *p, struct sftp_put *puts)
+/* The object that puts[index] sends, or NULL. */
+static const struct plan_object *object_of(const struct plan *p, size_t index)
+{
+	return p->whose[index] ? &p->objects[p->whose[index] - 1] : NULL;
+}
+
+size_t plan_add_puts(const struct plan *p, int64_t least, struct sftp_put *puts)
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < p->n_puts; i++)
-		if (!p->whose[i] || !p->objects[p->whose[i] - 1].cached)
+	for (size_t i = 0; i < p->n_puts; i++) {
+		const struct plan_object *o = object_of(p, i);
+
+		if (!o || (!o->cached && o->size < least))
 			puts[n++] = p->puts[i];
+	}
+	return n;
+}
+
+size_t plan_add_stripes(struct plan *p, int64_t least, struct sftp_stripe *stripes)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < p->n_puts; i++) {
+		const struct plan_object *o = object_of(p, i);
+
+		if (o && !o->cached && o->size >= least)
+			stripes[n++] = (struct sftp_stripe){ .put = &p->puts[i], .size = (uint64_t)o->size,
+							     .offset = p->puts[i].offset };
+	}
 	return n;
 }
 

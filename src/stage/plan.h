@@ -17,6 +17,7 @@
 
 struct error;
 struct object;
+struct sftp_stripe;
 struct stage_job;
 struct stage_memory;
 struct upload;
@@ -69,8 +70,10 @@ void plan_set_cached(struct plan *p, size_t object);
 /* What is sent takes the place of what a try before has left, and goes on with what has arrived: that much is read here and now.  After
    the objects from the cache are set, before anything is sent. */
 int plan_resume(struct plan *p, struct error *err);
-/* Append what is sent to puts; how many. */
-size_t plan_add_puts(const struct plan *p, struct sftp_put *puts);
+/* Append what is sent to puts, but for the objects of `least` bytes and more; how many. */
+size_t plan_add_puts(const struct plan *p, int64_t least, struct sftp_put *puts);
+/* Append those; how many.  Their puts are the plan's. */
+size_t plan_add_stripes(struct plan *p, int64_t least, struct sftp_stripe *stripes);
 /* The SHA-256 of an object that was sent. */
 void plan_sent_sha256(const struct plan *p, size_t object, char hex[DIGEST_HEX + 1]);
 /* Set the hash of each input that looks as at submit and that memory knows (NULL: none). */

@@ -3,6 +3,9 @@
  *
  * Not of an upload that a stage.sh has claimed: that one may still be at work.  What has arrived is believed only until it is
  * hashed; the job is sent once more as a whole when that tells otherwise.
+ *
+ * A file that may have been striped may have holes in its last SFTP_STRIPE_SPREAD bytes, which nobody remembers after a kill:
+ * it is gone on with before them.
  */
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -15,6 +18,7 @@
 enum {
 	LARGE = 1 << 20,    /* a smaller file is sent as soon as asked for */
 	WORTH = LARGE / 16, /* less of all of them is not worth to be kept */
+	PAGE = 4096,        /* where to go on: at a multiple of this */
 };
 
 static bool is_large(const struct plan_object *o)
@@ -40,7 +44,11 @@ static int64_t arrived(const struct plan_object *o, const struct sftp_look *look
 	if (look->there != ANSWER_YES || !look->attrs.has_mode || !S_ISREG(look->attrs.mode) || !look->attrs.has_size ||
 	    look->attrs.size > (uint64_t)o->size)
 		return 0;
-	return (int64_t)look->attrs.size;
+	if (o->size < STAGING_STRIPED)
+		return (int64_t)look->attrs.size;
+	if (look->attrs.size < SFTP_STRIPE_SPREAD)
+		return 0;
+	return (int64_t)((look->attrs.size - SFTP_STRIPE_SPREAD) / PAGE * PAGE);
 }
 
 /* The looks of one item, from *look on: first that of what claims it. */

@@ -2,6 +2,9 @@
  * Jobs are sent in groups, each group as one batch of SFTP requests.  A group that fails is sent again job by
  * job, so that the one with the trouble is found and the others are not held back; groups are small enough for that to be
  * cheap.
+ *
+ * On a long line the large files of a group follow the others, each striped over several sessions, which are closed before
+ * anything else is asked of the cluster.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +13,10 @@
 #include "stage/site.h"
 #include "stage/staging.h"
 #include "transport/sftp.h"
+#include "transport/sftp_crew.h"
+#include "transport/sftp_stripe.h"
+#include "transport/transport.h"
+#include "util/log.h"
 #include "util/units.h"
 #include "util/xalloc.h"
 
@@ -27,38 +34,109 @@ static void on_progress(void *arg, uint64_t n)
 	sftp_set_deadline(st->sftp, staging_deadline(st));
 }
 
-/* One batch of the items that wait: their files with what is known of them, or the tails that only now can be told. */
+/* How large a file must be to be striped; nothing is that large on a short line. */
+static int64_t least_striped(const struct staging *st)
+{
+	int64_t ms = transport_round_trip_ms(site_transport(st->site));
+
+	return sftp_crew_worth(ms, STAGING_STRIPED) > 1 ? STAGING_STRIPED : INT64_MAX;
+}
+
+/* What is still there after that, the opening tells. */
+static int make_way(struct staging *st, const struct sftp_put *put, struct error *err)
+{
+	struct error why = { ERROR_NONE, "" };
+
+	if (!put->replace || sftp_remove(st->sftp, put->path, &why) == 0 || !error_is_unknown(why.kind))
+		return 0;
+	return staging_unknown(&why, err);
+}
+
+/* One after the other, with a crew for all of them. */
+static int send_stripes(struct staging *st, struct sftp_stripe *stripes, size_t n, const struct sftp_progress *progress,
+			struct error *err)
+{
+	struct sftp_crew *crew = sftp_crew_new(site_transport(st->site), st->sftp, 0);
+	uint64_t own, left = 0;
+	int rc = 0;
+
+	for (size_t i = 0; i < n; i++)
+		left += stripes[i].size - stripes[i].offset;
+	for (size_t i = 0; rc == 0 && i < n; i++) {
+		struct sftp_stripe *s = &stripes[i];
+
+		own = s->size - s->offset;
+		s->size = s->offset + left; /* those behind it gain from the sessions, too */
+		left -= own;
+		s->progress = progress;
+		sftp_set_deadline(st->sftp, staging_deadline(st));
+		rc = make_way(st, s->put, err);
+		if (rc == 0)
+			rc = sftp_put_striped(crew, s, err);
+		if (rc == 0)
+			log_debug("'%s' was sent over %zu sessions", s->put->path, s->sessions);
+	}
+	sftp_crew_close(crew);
+	return rc;
+}
+
+struct batch {
+	struct sftp_put *puts;
+	struct sftp_stripe *stripes; /* the large files, after puts */
+	size_t n_puts, n_stripes;
+};
+
+static void init_batch(struct batch *b, struct staging_item *const *items, size_t n)
+{
+	size_t puts = 0, objects = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		puts += items[i]->plan.n_puts + PLAN_TAIL;
+		objects += items[i]->plan.n_objects;
+	}
+	*b = (struct batch){ .puts = xcalloc(puts ? puts : 1, sizeof *b->puts),
+			     .stripes = xcalloc(objects ? objects : 1, sizeof *b->stripes) };
+}
+
+/* The files of an item with what is known of them, or the tail that only now can be told. */
+static int add_item(struct batch *b, struct staging_item *it, int64_t least, bool only_tail, struct error *err)
+{
+	struct plan *p = &it->plan;
+
+	if (!only_tail) {
+		b->n_puts += plan_add_puts(p, least, b->puts + b->n_puts);
+		b->n_stripes += plan_add_stripes(p, least, b->stripes + b->n_stripes);
+	}
+	if (only_tail && staging_fill(it, err) != 0)
+		return -1;
+	if (only_tail ? p->finished : !plan_is_known(p))
+		return 0;
+	plan_finish(p);
+	memcpy(b->puts + b->n_puts, p->tail, sizeof p->tail);
+	b->n_puts += PLAN_TAIL;
+	return 0;
+}
+
+/* One batch of the items that wait. */
 static int send_batch(struct staging *st, struct staging_item *const *items, size_t n, bool only_tails, struct error *err)
 {
 	const struct sftp_progress progress = { on_progress, st };
-	struct sftp_put *puts;
-	size_t max = 0, n_puts = 0;
-	int rc;
+	const int64_t least = least_striped(st);
+	struct batch b;
+	int rc = 0;
 
-	for (size_t i = 0; i < n; i++)
-		max += items[i]->plan.n_puts + PLAN_TAIL;
-	puts = xcalloc(max, sizeof *puts);
-	for (size_t i = 0; i < n; i++) {
-		struct plan *p = &items[i]->plan;
-
-		if (items[i]->state != STAGING_WAITING)
-			continue;
-		if (!only_tails)
-			n_puts += plan_add_puts(p, puts + n_puts);
-		if (only_tails && staging_fill(items[i], err) != 0) {
-			free(puts);
-			return -1;
-		}
-		if (only_tails ? p->finished : !plan_is_known(p))
-			continue;
-		plan_finish(p);
-		memcpy(puts + n_puts, p->tail, sizeof p->tail);
-		n_puts += PLAN_TAIL;
-	}
-	rc = staging_refresh(st, err);
-	if (rc == 0 && n_puts)
-		rc = sftp_put_all(st->sftp, puts, n_puts, &progress, err);
-	free(puts);
+	init_batch(&b, items, n);
+	for (size_t i = 0; rc == 0 && i < n; i++)
+		if (items[i]->state == STAGING_WAITING)
+			rc = add_item(&b, items[i], least, only_tails, err);
+	if (rc == 0)
+		rc = staging_refresh(st, err);
+	if (rc == 0 && b.n_puts)
+		rc = sftp_put_all(st->sftp, b.puts, b.n_puts, &progress, err);
+	if (rc == 0 && b.n_stripes)
+		rc = send_stripes(st, b.stripes, b.n_stripes, &progress, err);
+	free(b.puts);
+	free(b.stripes);
 	return rc;
 }
 

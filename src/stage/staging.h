@@ -16,10 +16,15 @@
 #include "stage/objects.h"
 #include "stage/plan.h"
 #include "stage/stage.h"
+#include "transport/sftp_stripe.h"
 #include "util/clock.h"
 
 struct sftp;
 struct site;
+
+/* Files of this size and more are striped on a long line.  A smaller one would not be sooner there, as further sessions
+   come up too late for it, and what has arrived of it could not be gone on with. */
+enum { STAGING_STRIPED = SFTP_STRIPE_SPREAD };
 
 enum staging_state {
 	STAGING_FAILED,
