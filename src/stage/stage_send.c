@@ -17,7 +17,6 @@
 #include "transport/sftp_stripe.h"
 #include "transport/transport.h"
 #include "util/log.h"
-#include "util/units.h"
 #include "util/xalloc.h"
 
 enum {
@@ -183,37 +182,11 @@ static int make_incoming(struct staging *st, struct error *err)
 	return rc;
 }
 
-/* Where much is to be sent: is there room for it and for the code unpacked? */
-static int check_room(struct staging *st, struct staging_item *const *items, size_t n, struct error *err)
-{
-	char need_text[UNITS_TEXT], free_text[UNITS_TEXT], total_text[UNITS_TEXT];
-	struct sftp_statvfs fs;
-	int64_t need = 0;
-
-	for (size_t i = 0; i < n; i++)
-		need += items[i]->plan.bytes + items[i]->plan.inputs.pack_bytes;
-	if (need <= 2 * GROUP_BYTES)
-		return 0;
-	if (staging_refresh(st, err) != 0)
-		return -1;
-	if (!(sftp_extensions(st->sftp) & SFTP_STATVFS))
-		return 0;
-	if (sftp_statvfs(st->sftp, st->root, &fs, err) != 0)
-		return error_is_unknown(err->kind) ? -1 : 0;
-	if (fs.bytes_avail >= (uint64_t)need)
-		return 0;
-	units_size(need, need_text);
-	units_size((int64_t)fs.bytes_avail, free_text);
-	units_size(fs.bytes_total > INT64_MAX ? INT64_MAX : (int64_t)fs.bytes_total, total_text);
-	return error_set(err, ERROR_NO_SPACE, "no space for %s in '%s' (%s free of %s)", need_text,
-			 site_cluster(st->site)->root, free_text, total_text);
-}
-
 /* Send the items as one batch, making incoming/ where it is missing.  -1 with why: none of them is sent, and which of them
    is to blame is not known. */
 static int try_group(struct staging *st, struct staging_item *const *items, size_t n, struct error *why)
 {
-	int rc = check_room(st, items, n, why);
+	int rc = staging_check_room(st, items, n, why);
 
 	if (rc == 0)
 		rc = send_files(st, items, n, why);

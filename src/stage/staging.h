@@ -84,6 +84,10 @@ int staging_fill(struct staging_item *it, struct error *err); /* what others sen
 /* stage_resume.c: set `resume` of each item, its plan being made, and what has arrived of its objects. */
 int staging_find_arrived(struct staging *st, struct staging_item *const *items, size_t n, struct error *err);
 
+/* stage_room.c: before the first byte of the items that wait.  Much is not sent where it cannot fit (NO_SPACE, with the numbers) or cannot be
+   written (DENIED); little is sent without asking. */
+int staging_check_room(struct staging *st, struct staging_item *const *items, size_t n, struct error *err);
+
 /* stage_send.c: WAITING -> SENT or FAILED.  MISSED -> the same. */
 int staging_send(struct staging *st, struct error *err);
 int staging_send_again(struct staging *st, struct error *err);

@@ -721,13 +721,13 @@ static void damaged_snapshot_is_told(void **state)
 static void full_disk_is_told_with_numbers_while_sending(void **state)
 {
 	(void)state;
-	if (!mount_root("size=1m"))
+	if (!mount_root("size=512k"))
 		skip();
-	noise_file("big", 3 << 20);
+	noise_file("big", 900000);
 	add_input(&spec.data, "big", "big");
 	snapshot();
 	stage();
-	assert_failed(ERROR_NO_SPACE, " free of 1.0 MiB)");
+	assert_failed(ERROR_NO_SPACE, " free of 512.0 KiB)");
 	assert_non_null(strstr(job.error.text, "data/big"));
 	assert_incoming_is_empty();
 	unmount_root();
@@ -736,13 +736,13 @@ static void full_disk_is_told_with_numbers_while_sending(void **state)
 static void full_disk_is_told_with_numbers_while_unpacking(void **state)
 {
 	(void)state;
-	if (!mount_root("size=1m"))
+	if (!mount_root("size=800k"))
 		skip();
-	noise_file("my code/half", 600000);
+	noise_file("my code/half", 450000);
 	tree_text(code, "zz", "1");
 	snapshot();
 	stage();
-	assert_failed(ERROR_NO_SPACE, "to unpack the code (0 B free of 1.0 MiB)");
+	assert_failed(ERROR_NO_SPACE, "to unpack the code (0 B free of 800.0 KiB)");
 	assert_incoming_is_empty();
 	unmount_root();
 }
@@ -779,6 +779,38 @@ static void no_inodes_left_is_told(void **state)
 	stage();
 	assert_failed(ERROR_NO_SPACE, "no space left in '");
 	assert_incoming_is_empty();
+	unmount_root();
+}
+
+static void more_files_than_inodes_are_not_even_begun(void **state)
+{
+	(void)state;
+	if (!mount_root("size=4m,nr_inodes=1100"))
+		skip();
+	for (int i = 0; i < 1200; i++) {
+		char name[16];
+
+		snprintf(name, sizeof name, "f%d", i);
+		tree_text(code, name, "1");
+	}
+	snapshot();
+	stage();
+	assert_failed(ERROR_NO_SPACE, "no inodes for 1,2");
+	assert_non_null(strstr(job.error.text, " free)"));
+	assert_int_equal(job.bytes, 0);
+	unmount_root();
+}
+
+static void much_for_a_read_only_root_is_not_even_begun(void **state)
+{
+	(void)state;
+	if (!mount_root("ro"))
+		skip();
+	noise_file("my code/half", 600000);
+	snapshot();
+	stage();
+	assert_failed(ERROR_DENIED, "it's a $(root)' is on a read-only file system");
+	assert_int_equal(job.bytes, 0);
 	unmount_root();
 }
 
@@ -1268,6 +1300,8 @@ int main(void)
 		TEST(full_disk_is_told_with_numbers_while_unpacking),
 		TEST(file_larger_than_the_disk_is_not_even_begun),
 		TEST(no_inodes_left_is_told),
+		TEST(more_files_than_inodes_are_not_even_begun),
+		TEST(much_for_a_read_only_root_is_not_even_begun),
 		TEST(read_only_root_is_told),
 		TEST(root_that_nobody_can_make_is_told_to_every_job),
 		TEST(root_of_another_user_is_told),
