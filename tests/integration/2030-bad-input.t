@@ -177,9 +177,9 @@ if [ "$(id -u)" -eq 0 ] && mkdir "$sshd_dir/tiny" && mount -t tmpfs -o size=256k
 	edit "s|^root = .*|root = $sshd_dir/tiny|"
 	kedge submit main.sh >"$tap_dir/out" 2>"$tap_dir/err"
 	is "$?" 11 'a full disk: exit 11'
-	like "$(cat "$tap_dir/err")" "no space left in .*free.*kedge release" 'with the numbers and the next command'
+	like "$(cat "$tap_dir/err")" "no space for .*free.*kedge release" 'with the numbers and the next command'
 	is "$(state_of "$(cut -d' ' -f1 <"$tap_dir/out")")" HELD 'the job is held'
-	is "$(find "$sshd_dir/tiny/.kedge/incoming" -mindepth 1)" '' 'nothing half-made is left there'
+	is "$(find "$sshd_dir/tiny/.kedge/incoming" -mindepth 1 2>/dev/null)" '' 'nothing half-made is left there'
 else
 	skip 4 'a small file system cannot be mounted here'
 fi
