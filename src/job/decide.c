@@ -56,13 +56,13 @@ static void ended_by_marker(const struct facts *f, struct decision *d)
 		go_to(d, f->row->state, NULL, NULL);
 }
 
-/* How long it has been missing, by the slower of both clocks; -1: one was set back since. */
+/* How long it has been missing, by the slower of both clocks, 0 while one of them did not tell; -1: one was set back since. */
 static int64_t missing_for(const struct facts *f)
 {
 	int64_t ours = f->now->ours_ms - f->row->missing_ms, theirs = f->now->theirs_ms - f->row->missing_far_ms;
 
 	if (!f->now->theirs_ms || !f->row->missing_far_ms)
-		theirs = ours;
+		theirs = 0;
 	return ours < 0 || theirs < 0 ? -1 : ours < theirs ? ours : theirs;
 }
 

@@ -9,6 +9,7 @@
 #include "job/tick.h"
 #include "store/event.h"
 #include "store/store.h"
+#include "util/clock.h"
 #include "util/fsutil.h"
 #include "util/log.h"
 #include "util/path.h"
@@ -195,7 +196,7 @@ static void take_missing(const struct tick *tick, const struct decision *d, stru
 	if (!d->missing)
 		return;
 	if (!after->missing_ms)
-		after->missing_ms = tick->now_ms;
+		after->missing_ms = clock_wall_ms();
 	if (!after->missing_far_ms)
 		after->missing_far_ms = tick->far_ms;
 	after->missing_looks++;

@@ -30,7 +30,7 @@ struct tick {
 	const struct launcher *launcher;
 	int64_t now_ms;         /* our clock, once for the whole pass */
 	int64_t skew_ms;        /* far clock minus ours, once looked */
-	int64_t far_ms;         /* far clock at now_ms, 0: not looked yet */
+	int64_t far_ms;         /* far clock at the look whose outcome is being written down, else 0 */
 };
 
 /* Does this cluster need a tick: a job that is to be launched now, one that is on its way or running, or a LOST one

@@ -17,7 +17,7 @@ int watch_conclude(struct tick *tick, struct entry *e, struct error *err)
 	const struct cluster *c = tick->cluster;
 	struct policy policy = { .lost_after_ms = c->lost_after_ms, .lost_looks = c->lost_looks,
 				 .start_timeout_ms = c->start_timeout_ms, .kill_wait_ms = c->kill_wait_ms };
-	struct instant now = { tick->now_ms, tick->far_ms };
+	struct instant now = { clock_wall_ms(), tick->far_ms }; /* a pass may be hours into an upload */
 
 	decide(&e->job, &e->attempt, &e->launch.seen, &now, &policy, &e->decision);
 	return entry_record(tick, e, err);
@@ -154,6 +154,7 @@ static int look(struct tick *tick, struct entries *es, struct error *err)
 		tick->looked++;
 		rc = watch_conclude(tick, &es->v[i], err);
 	}
+	tick->far_ms = 0;
 	free(batch);
 	return rc;
 }

@@ -506,10 +506,15 @@ static void tear_down(void)
 	free(spool);
 }
 
+/* Walks that have found something: they come first. */
+static const uint64_t remembered[] = { 63007 };
+enum { REMEMBERED = sizeof remembered / sizeof remembered[0] };
+
 int main(int argc, char **argv)
 {
 	uint64_t seed = 1;
 	long walks = 2000, done = 0, broken = 0;
+	bool all = argc <= 2;
 
 	if (argc > 2 && !strcmp(argv[1], "--seed")) {
 		seed = strtoull(argv[2], NULL, 10);
@@ -520,7 +525,10 @@ int main(int argc, char **argv)
 	}
 	set_up();
 	for (; done < walks && broken < BROKEN_MAX; done++) {
-		walk(seed + (uint64_t)done);
+		if (all && done < REMEMBERED)
+			walk(remembered[done]);
+		else
+			walk(seed + (uint64_t)done);
 		broken += m->broken;
 	}
 	printf("# %ld events on the cluster; jobs ended:", m->n.events);
